@@ -1,0 +1,101 @@
+"""The outbox in Redis: a Redis stream whose entry ids are `<rv>-0`, beside the relay's lease.
+
+Waiting for an entry blocks in Redis, so it has a connection of its own; only one waiter at a time uses it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from apiserver.store.base import StoreUnavailable
+from apiserver.store.keys import Keys
+from apiserver.store.pipeline import Pipeline
+from apiserver.store.wire import Argument, Refusal, Wire, WireDown, WireLost
+from broker.outbox import OutboxEntry, OutboxUnavailable
+
+WAIT_LIMIT = 512
+"""Entries that one `wait` hands out. The relay's window is of this order."""
+
+ANSWER_MARGIN_SECONDS = 5.0
+"""How much longer than its block a blocking read may take before the connection counts as lost."""
+
+_LEASE = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
+
+
+class RedisOutbox:
+    """See `broker.outbox.Outbox`."""
+
+    def __init__(self, pipeline: Pipeline, waiting: Wire, *, keys: Keys) -> None:
+        self._pipeline = pipeline
+        self._waiting = waiting
+        self._turn = asyncio.Lock()
+        self._keys = keys
+
+    async def last_rv(self) -> int:
+        return int(await self._ask("GET", self._keys.rv) or 0)
+
+    async def first_rv(self) -> int:
+        found = entries_of(await self._ask("XRANGE", self._keys.outbox, "-", "+", "COUNT", 1))
+        return found[0].rv if found else 0
+
+    async def read(self, after: int, *, limit: int) -> Sequence[OutboxEntry]:
+        return entries_of(await self._ask("XRANGE", self._keys.outbox, f"({after}-0", "+", "COUNT", limit))
+
+    async def wait(self, after: int, *, timeout_seconds: float) -> Sequence[OutboxEntry]:
+        block = max(1, int(timeout_seconds * 1000))  # 0 would mean for ever
+        command = ("XREAD", "COUNT", WAIT_LIMIT, "BLOCK", block, "STREAMS", self._keys.outbox, f"{after}-0")
+        async with self._turn:
+            try:
+                [answer] = await self._waiting.exchange(
+                    [command], timeout_seconds=timeout_seconds + ANSWER_MARGIN_SECONDS
+                )
+            except (WireDown, WireLost) as err:
+                raise OutboxUnavailable(str(err)) from err
+        if isinstance(answer, Refusal):
+            raise OutboxUnavailable(f"Redis refused: {answer.message}")
+        return entries_of(answer[0][1]) if answer else []
+
+    async def trim(self, up_to: int) -> None:
+        await self._ask("XTRIM", self._keys.outbox, "MINID", "=", f"{up_to + 1}-0")
+
+    async def acquire_lease(self, holder: str, *, ttl_seconds: float) -> bool:
+        answer = await self._ask("EVAL", _LEASE, 1, self._keys.lease, holder, int(ttl_seconds * 1000))
+        return bool(answer == 1)
+
+    async def release_lease(self, holder: str) -> None:
+        await self._ask("EVAL", _RELEASE, 1, self._keys.lease, holder)
+
+    async def report_stream(self, last_sequence: int) -> None:
+        await self._ask("SET", self._keys.stream, last_sequence)
+
+    async def _ask(self, *command: Argument) -> Any:
+        try:
+            return await self._pipeline.ask(*command)
+        except StoreUnavailable as err:
+            raise OutboxUnavailable(str(err)) from err
+
+
+def entries_of(answer: Sequence[Any]) -> list[OutboxEntry]:
+    """What XRANGE answers, as the relay wants it."""
+    return [_entry(identifier, fields) for identifier, fields in answer]
+
+
+def _entry(identifier: bytes, flat: Sequence[bytes]) -> OutboxEntry:
+    values = dict(zip(flat[::2], flat[1::2], strict=True))
+    return OutboxEntry(
+        rv=int(identifier.partition(b"-")[0]),
+        subject=values[b"s"].decode(),
+        body=values[b"b"],
+        headers=orjson.loads(values[b"h"]),
+    )

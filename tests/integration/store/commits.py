@@ -1,0 +1,56 @@
+"""Commits for tests: small objects in two halves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from apiserver.store.base import ChangeType, Commit, Key, ResourceVersion, StoredResource
+
+CONFIGMAPS = StoredResource("", "configmaps")
+_MARK = b"@rv@"
+
+
+def halves(obj: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The JSON before and after the resourceVersion's digits."""
+    marked = {**obj, "metadata": {**obj["metadata"], "resourceVersion": _MARK.decode()}}
+    head, _, tail = orjson.dumps(marked).partition(_MARK)
+    return head, tail
+
+
+def commit_of(
+    name: str,
+    *,
+    rv: int = 0,
+    type: ChangeType | None = None,
+    namespace: str = "default",
+    resource: StoredResource = CONFIGMAPS,
+    labels: dict[str, str] | None = None,
+    data: str = "",
+    kind: str = "ConfigMap",
+) -> Commit:
+    """A create (rv 0), an update, or with `type` a delete."""
+    metadata: dict[str, Any] = {"name": name, "namespace": namespace, "uid": f"uid-{name}"}
+    if labels:
+        metadata["labels"] = labels
+    return commit_object(
+        {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": {"v": data}},
+        rv=rv,
+        type=type or ("MODIFIED" if rv else "ADDED"),
+        resource=resource,
+    )
+
+
+def commit_object(obj: dict[str, Any], *, rv: int, type: ChangeType, resource: StoredResource = CONFIGMAPS) -> Commit:
+    head, tail = halves(obj)
+    namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+    return Commit(
+        key=Key(resource, namespace, name),
+        type=type,
+        expected_rv=ResourceVersion(rv),
+        head=head,
+        tail=tail,
+        subject=f"changes.{resource.group or 'core'}.{resource.resource}.{namespace or '_'}.{name}",
+        headers=(("Backbeat-Actor", "tester"),),
+    )
