@@ -1,0 +1,204 @@
+"""One API server process: the parts, put together once, and their life from start to orderly end.
+
+    store ── records ── app ── uvicorn          requests
+      └── relay ── connection ── cache ── hub    changes
+
+Start: the port is opened first, so that clients get a clear 503 and not a refused connection while the cache loads.
+End: watches are closed, requests in flight get a few seconds, the relay gives its lease back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+import uuid
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any
+
+import structlog
+import uvicorn
+from broker.connection import Connection
+from broker.relay import Relay
+from broker.stream import StreamSettings
+
+from apiserver import admission, bootstrap
+from apiserver.api.kinds.base import rules_for
+from apiserver.api.status import StatusError
+from apiserver.authn import Authenticator
+from apiserver.authn.authenticator import TokenFile
+from apiserver.authz import StaticAuthorizer
+from apiserver.cache import Cache
+from apiserver.health import Health, HealthFile
+from apiserver.protocol import CertificateProtocol
+from apiserver.rest.app import App
+from apiserver.rest.documents import Documents
+from apiserver.rest.endpoint import Endpoints
+from apiserver.rest.logs import Logs
+from apiserver.rest.metrics import Metrics
+from apiserver.rest.reads import Reader
+from apiserver.rest.records import Records
+from apiserver.rest.subresources import Subresources
+from apiserver.rest.virtual import Virtual
+from apiserver.settings import ServerSettings
+from apiserver.store.base import StoredResource
+from apiserver.store.redis import RedisStore
+from apiserver.store.seal import Sealer, load_keys
+from apiserver.watch import WatchHub
+
+log = structlog.get_logger(__name__)
+
+SHUTDOWN_SECONDS = 3
+BOOTSTRAP_RETRY_SECONDS = 0.2
+
+
+class _Uvicorn(uvicorn.Server):
+    """Signals are the process's own business, not the HTTP server's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Server:
+    """Everything of one API server. `run` returns after `stop` was called and all is closed."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._stopping = asyncio.Event()
+        self._endpoints = Endpoints()
+        self._store = RedisStore(
+            settings.redis_url.get_secret_value(),
+            cluster=settings.cluster_name,
+            outbox_limit_entries=settings.outbox_limit_entries,
+        )
+        self._connection = Connection(settings.nats_url.get_secret_value(), name="apiserver")
+        stream = StreamSettings(
+            max_age_seconds=settings.stream_max_age_seconds,
+            max_bytes=settings.stream_max_bytes,
+            replicas=settings.replicas,
+        )
+        holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._relay = Relay(self._connection, self._store.outbox, stream, holder=holder)
+        self._sealer = Sealer(load_keys(settings.secrets_key_file))
+        self._cache = Cache(self._store, self._connection, sealer=self._sealer, fields_of=self._fields_of)
+        self._hub = WatchHub(self._cache, self._connection)
+        self._health = Health(self._store, self._connection, self._cache, self._relay)
+        self._app = self._build_app()
+
+    def _fields_of(self, stored: StoredResource) -> Any:
+        endpoint = self._endpoints.stored_as(stored)
+        return rules_for(stored.group, endpoint.kind if endpoint else "").selectable_fields
+
+    def _build_app(self) -> App:
+        s = self._settings
+        authenticator = Authenticator(TokenFile(s.token_auth_file) if s.token_auth_file else None)
+        authorizer = StaticAuthorizer()
+        records = Records(self._store, self._cache, self._sealer)
+        self._admission = admission.chain(records, service_cluster_ip_range=s.service_cluster_ip_range)
+        self._records = records
+        return App(
+            authenticator=authenticator,
+            authorizer=authorizer,
+            admission=self._admission,
+            endpoints=self._endpoints,
+            records=records,
+            reader=Reader(self._store, self._cache, self._hub, bus_connected=lambda: self._connection.connected),
+            subresources=Subresources(records, self._endpoints, Logs(self._connection)),
+            virtual=Virtual(authenticator, authorizer, self._health.components),
+            documents=Documents(
+                self._endpoints.registry,
+                version=metadata.version("backbeat"),
+                server_address=f"{s.bind_address}:{s.port}",
+                health=self._health.readiness,
+            ),
+            metrics=Metrics(),
+            request_timeout_seconds=s.request_timeout_seconds,
+        )
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Serve until `stop`. Raises OSError when the port cannot be opened."""
+        listener = _listen(self._settings.bind_address, self._settings.port)
+        http = _Uvicorn(self._http_config())
+        log.info("listening", address=listener.getsockname()[0], port=listener.getsockname()[1])
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [
+                    group.create_task(self._connection.run(), name="connection"),
+                    group.create_task(self._relay.run(), name="relay"),
+                    group.create_task(self._cache.run(), name="cache"),
+                    group.create_task(self._bootstrap(), name="bootstrap"),
+                    group.create_task(HealthFile(self._settings.health_file, self._health).run(), name="health-file"),
+                ]
+                serving = group.create_task(http.serve(sockets=[listener]), name="http")
+                await self._stopping.wait()
+                http.should_exit = True
+                self._hub.close()
+                await serving
+                for part in parts:
+                    part.cancel()
+        finally:
+            await self._connection.close()
+            await self._store.close()
+
+    async def _bootstrap(self) -> None:
+        while True:
+            try:
+                await self._cache.wait_ready()
+                await bootstrap.ensure(self._records, self._endpoints, self._admission)
+            except StatusError as err:
+                log.info("bootstrap waits", reason=err.message)
+                await asyncio.sleep(BOOTSTRAP_RETRY_SECONDS)
+            else:
+                self._health.bootstrapped = True
+                return
+
+    def _http_config(self) -> uvicorn.Config:
+        s = self._settings
+        return uvicorn.Config(
+            self._app,
+            http=CertificateProtocol,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            backlog=4096,
+            timeout_keep_alive=120,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            ssl_certfile=str(s.tls_cert_file),
+            ssl_keyfile=str(s.tls_private_key_file),
+            ssl_ca_certs=str(s.client_ca_file) if s.client_ca_file else None,
+            ssl_cert_reqs=ssl.CERT_OPTIONAL if s.client_ca_file else ssl.CERT_NONE,
+        )
+
+
+def _listen(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address, port))
+    except OSError as err:
+        listener.close()
+        raise OSError(err.errno, f"cannot listen on {address}:{port}: {err.strerror}") from err
+    listener.set_inheritable(False)
+    return listener
+
+
+async def serve(settings: ServerSettings) -> None:
+    """Run one server until SIGTERM or SIGINT."""
+    server = Server(settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop)
+    await server.run()

@@ -1,0 +1,33 @@
+"""A node's identity writes to its own Node and to the pods bound to it, and to nothing else.
+
+Upstream: plugin/pkg/admission/noderestriction. An identity in the group `system:nodes` whose name is not
+`system:node:<name>` speaks for a fleet of simulated nodes in one process and is not held to one name.
+"""
+
+from __future__ import annotations
+
+from apiserver.admission.base import Attributes, Operation, refuse
+from apiserver.rest.endpoint import PODS, Endpoint
+from apiserver.store.base import StoredResource
+
+_NODES = StoredResource("", "nodes")
+_PREFIX = "system:node:"
+
+
+class NodeRestriction:
+    def handles(self, endpoint: Endpoint, subresource: str, operation: Operation) -> bool:
+        return endpoint.stored in (PODS, _NODES)
+
+    async def admit(self, attributes: Attributes) -> None:
+        user = attributes.user
+        if not user.name.startswith(_PREFIX) or "system:nodes" not in user.groups:
+            return
+        node = user.name.removeprefix(_PREFIX)
+        if attributes.endpoint.stored == _NODES:
+            if attributes.name != node:
+                raise refuse(attributes, f'node "{node}" is not allowed to modify node "{attributes.name}"')
+            return
+        pod = attributes.old or attributes.obj or {}
+        if pod.get("spec", {}).get("nodeName", "") != node:
+            verb = {"CREATE": "create", "DELETE": "delete", "UPDATE": "update status for"}[attributes.operation]
+            raise refuse(attributes, f'node "{node}" can only {verb} pods with spec.nodeName set to itself')

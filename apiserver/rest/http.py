@@ -1,0 +1,163 @@
+"""The ASGI side: reading bodies within bounds, writing answers in one piece, and the peer's certificate.
+
+Nothing here knows of Kubernetes but the form of an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import yaml
+
+from apiserver.api.status import BadRequest, RequestEntityTooLarge, StatusError
+from apiserver.settings import MAX_BODY_BYTES
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+JSON = b"application/json"
+YAML = b"application/yaml"
+TEXT = b"text/plain; charset=utf-8"
+GZIP_FROM_BYTES = 128 * 1024
+"""Answers below this are sent as they are (upstream: `defaultGzipThresholdBytes`)."""
+
+
+@dataclass(slots=True)
+class Response:
+    """One whole answer."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = JSON
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Stream:
+    """An answer that goes on: each item is written as soon as it is there."""
+
+    chunks: AsyncIterator[bytes]
+    content_type: bytes = JSON
+
+
+def json_response(document: Any, *, status: int = 200, as_yaml: bool = False) -> Response:
+    if as_yaml:
+        return Response(yaml.safe_dump(document, sort_keys=False).encode(), status, YAML)
+    return Response(orjson.dumps(document), status)
+
+
+def error_response(error: StatusError) -> Response:
+    response = json_response(error.to_status(), status=error.code)
+    if error.retry_after_seconds:
+        response.headers.append((b"retry-after", str(error.retry_after_seconds).encode()))
+    return response
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """Header names come lower-case from the server; of a repeated header the values are joined."""
+    out: dict[str, str] = {}
+    for raw_key, raw_value in scope["headers"]:
+        key = raw_key.decode("latin-1")
+        value = raw_value.decode("latin-1")
+        out[key] = f"{out[key]},{value}" if key in out else value
+    return out
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
+    """The whole body. Raises RequestEntityTooLarge past the limit, BadRequest when the client goes away."""
+    announced = headers.get("content-length", "0")
+    if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+        raise _too_large()
+    message = await receive()
+    body: bytes = _part(message)
+    if not message.get("more_body", False):
+        return _inflate(body, headers)
+    parts = [body]
+    size = len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        parts.append(_part(message))
+        size += len(parts[-1])
+        if size > MAX_BODY_BYTES:
+            raise _too_large()
+    return _inflate(b"".join(parts), headers)
+
+
+def _part(message: MutableMapping[str, Any]) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise BadRequest("the client went away before the request was complete")
+    body: bytes = message.get("body", b"")
+    return body
+
+
+def _inflate(body: bytes, headers: Mapping[str, str]) -> bytes:
+    encoding = headers.get("content-encoding", "")
+    if not encoding or encoding == "identity":
+        return body
+    if encoding != "gzip":
+        raise BadRequest(f"unsupported Content-Encoding: {encoding}")
+    try:
+        inflater = zlib.decompressobj(wbits=31)
+        out = inflater.decompress(body, MAX_BODY_BYTES + 1)
+    except zlib.error as err:
+        raise BadRequest(f"the body is not valid gzip: {err}") from err
+    if len(out) > MAX_BODY_BYTES:
+        raise _too_large()
+    return out
+
+
+def _too_large() -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f"Request entity too large: limit is {MAX_BODY_BYTES}")
+
+
+async def send_response(send: Send, response: Response, request_headers: Mapping[str, str], *, head: bool) -> None:
+    body = response.body
+    headers = [(b"content-type", response.content_type), (b"cache-control", b"no-cache, private"), *response.headers]
+    if len(body) >= GZIP_FROM_BYTES and "gzip" in request_headers.get("accept-encoding", ""):
+        body = await asyncio.to_thread(_gzip, body)
+        headers.append((b"content-encoding", b"gzip"))
+        headers.append((b"vary", b"Accept-Encoding"))
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+def _gzip(body: bytes) -> bytes:
+    deflater = zlib.compressobj(level=1, wbits=31)
+    return deflater.compress(body) + deflater.flush()
+
+
+async def send_stream(send: Send, receive: Receive, stream: Stream) -> None:
+    """Write until the stream ends or the client goes away; either way the stream is closed."""
+    headers = [(b"content-type", stream.content_type), (b"cache-control", b"no-cache, private")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    # An empty chunk makes the server send its headers now: clients wait for them before anything has happened.
+    await send({"type": "http.response.body", "body": b"", "more_body": True})
+    writing = asyncio.create_task(_write(send, stream.chunks), name="stream-writer")
+    leaving = asyncio.create_task(_until_gone(receive), name="stream-disconnect")
+    try:
+        await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (writing, leaving):
+            task.cancel()
+        results = await asyncio.gather(writing, leaving, return_exceptions=True)
+    failure = results[0]
+    if isinstance(failure, Exception):
+        raise failure
+
+
+async def _write(send: Send, chunks: AsyncIterator[bytes]) -> None:
+    async for chunk in chunks:
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,175 @@
+"""The record as the handlers see it: objects in their served version, errors as the API's.
+
+The only place where an object becomes a `Commit`. Secrets are sealed here on their way out and opened on their way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import orjson
+
+from apiserver.api import status
+from apiserver.authn import User
+from apiserver.cache import Cache
+from apiserver.rest import encode
+from apiserver.rest.endpoint import Endpoint
+from apiserver.settings import MAX_OBJECT_BYTES
+from apiserver.store.base import (
+    ChangeType,
+    Commit,
+    Key,
+    Mismatch,
+    OutcomeUnknown,
+    ResourceVersion,
+    Store,
+    StoredResource,
+    StoreUnavailable,
+)
+from apiserver.store.seal import Sealer
+
+Obj = dict[str, Any]
+Verb = Literal["create", "update", "delete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """An object as last committed, in the served version."""
+
+    rv: ResourceVersion
+    json: bytes
+
+    def parse(self) -> Obj:
+        """A fresh copy that the caller may change."""
+        obj: Obj = orjson.loads(self.json)
+        return obj
+
+    @classmethod
+    def unsaved(cls, obj: Obj, *, rv: int = 0) -> Current:
+        """What a dry run answers: the object as it would be, at the resourceVersion that it has."""
+        head, tail = encode.halves(obj)
+        if rv:
+            return cls(ResourceVersion(rv), encode.joined(head, rv, tail))
+        return cls(ResourceVersion(0), orjson.dumps(obj))
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who writes, for the headers of the change."""
+
+    user: User
+    traceparent: str = ""
+
+    def headers(self, now: datetime) -> tuple[tuple[str, str], ...]:
+        fixed = (
+            ("Backbeat-Actor", quote(self.user.name, safe=":@/.-_ ")),
+            ("Backbeat-Time", now.isoformat(timespec="microseconds").replace("+00:00", "Z")),
+        )
+        return (*fixed, ("traceparent", self.traceparent)) if self.traceparent else fixed
+
+
+class Changed(Exception):
+    """The object is not at the resourceVersion that was read. Read again, or answer 409."""
+
+
+class Records:
+    """Reads are linearizable (they ask the store), but for `lookup`."""
+
+    def __init__(self, store: Store, cache: Cache, sealer: Sealer) -> None:
+        self._store = store
+        self._cache = cache
+        self._sealer = sealer
+
+    async def find(self, endpoint: Endpoint, namespace: str, name: str) -> Current | None:
+        try:
+            stored = await self._store.get(endpoint.key(namespace, name))
+        except StoreUnavailable as err:
+            raise unavailable(err) from err
+        if stored is None:
+            return None
+        raw = self._sealer.unseal(stored.json)
+        if endpoint.converted:
+            raw = orjson.dumps(endpoint.from_storage(orjson.loads(raw)))
+        return Current(stored.rv, raw)
+
+    async def get(self, endpoint: Endpoint, namespace: str, name: str) -> Current:
+        """Raises NotFound."""
+        found = await self.find(endpoint, namespace, name)
+        if found is None:
+            raise status.not_found(endpoint.resource.plural, endpoint.resource.group, name)
+        return found
+
+    async def lookup(self, resource: StoredResource, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """An object for a decision about another one: from the cache, or from the store where the cache has none."""
+        cached = self._cache.get(resource, namespace, name)
+        if cached is not None:
+            found: Obj = orjson.loads(cached.json)
+            return found
+
+        try:
+            stored = await self._store.get(Key(resource, namespace, name))
+        except StoreUnavailable as err:
+            raise unavailable(err) from err
+        return orjson.loads(self._sealer.unseal(stored.json)) if stored else None
+
+    def each(self, resource: StoredResource, namespace: str = "") -> Iterable[Mapping[str, Any]]:
+        """Every object of a resource that the cache holds, as stored."""
+        for cached in self._cache.list(resource, namespace=namespace, match=None).items:
+            yield orjson.loads(cached.json)
+
+    async def commit(
+        self, endpoint: Endpoint, obj: Obj, *, change: ChangeType, expected_rv: int, actor: Actor
+    ) -> Current:
+        """Write the object. Raises Changed, RequestEntityTooLarge, ServiceUnavailable, ServerTimeout."""
+        meta = obj["metadata"]
+        plain_head, plain_tail = encode.halves(obj)
+        _check_size(endpoint, meta["name"], len(plain_head) + len(plain_tail))
+        head, tail = plain_head, plain_tail
+        if endpoint.converted or self._sealer.seals(endpoint.stored):
+            head, tail = encode.halves(self._sealer.seal(endpoint.to_storage(obj)))
+        commit = Commit(
+            key=endpoint.key(meta.get("namespace", ""), meta["name"]),
+            type=change,
+            expected_rv=ResourceVersion(expected_rv),
+            head=head,
+            tail=tail,
+            subject=endpoint.subject(obj),
+            headers=actor.headers(datetime.now(UTC)),
+        )
+        rv = await self._send(endpoint, commit)
+        return Current(rv, encode.joined(plain_head, rv, plain_tail))
+
+    async def _send(self, endpoint: Endpoint, commit: Commit) -> ResourceVersion:
+        try:
+            return await self._store.commit(commit)
+        except Mismatch as err:
+            raise Changed from err
+        except StoreUnavailable as err:
+            raise unavailable(err) from err
+        except OutcomeUnknown as err:
+            raise status.ServerTimeout(
+                f"the write was sent and its outcome is not known: {err}",
+                group=endpoint.resource.group,
+                kind=endpoint.resource.plural,
+                name=commit.key.name,
+                retry_after_seconds=1,
+            ) from err
+
+
+def _check_size(endpoint: Endpoint, name: str, size: int) -> None:
+    if size > MAX_OBJECT_BYTES:
+        raise status.RequestEntityTooLarge(
+            f'{status.qualified(endpoint.resource.plural, endpoint.resource.group)} "{name}" is too large: '
+            f"{size} bytes, the limit is {MAX_OBJECT_BYTES}",
+            group=endpoint.resource.group,
+            kind=endpoint.resource.plural,
+            name=name,
+        )
+
+
+def unavailable(err: StoreUnavailable) -> status.ServiceUnavailable:
+    return status.ServiceUnavailable(f"the store is not available: {err}", retry_after_seconds=1)
