@@ -117,7 +117,9 @@ class Sealer:
         metadata = obj["metadata"]
         who = f"{metadata.get('namespace', '')}/{metadata['name']}"
         if cipher is None:
-            raise Unsealable(f"{obj['kind']} {who} was sealed with the key {envelope['keyID']}, which the key file lacks")
+            raise Unsealable(
+                f"{obj['kind']} {who} was sealed with the key {envelope['keyID']}, which the key file lacks"
+            )
         try:
             ciphertext = base64.b64decode(envelope["ciphertext"], validate=True)
             nonce, body = ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:]

@@ -3,8 +3,9 @@
 First the broken session is ended at the server (`CLIENT KILL`, unless the server is a new process), so that what it
 still holds unread can't run later. Then, for each commit:
 
-    the object is ours, with a number beyond `expected_rv`          applied
+    the object is ours, with a number given out since               applied
     the object is still at `expected_rv` (above 0)                  not applied, may be sent again
+    the object is at another number from before the sending         not applied: mismatch
     the outbox holds our change                                     applied, and changed again since
     the outbox reaches back to before the sending, without it       not applied: mismatch, or may be sent again
     anything else                                                   unknown
@@ -92,7 +93,7 @@ class Settler:
             *[("HGET", self._keys.objects(q.commit.key.resource), field_of(q.commit.key)) for q in questions]
         )
         found = [stored_of(answer) if isinstance(answer, bytes) else None for answer in answers]
-        outcomes = [_by_object(q.commit, stored) for q, stored in zip(questions, found, strict=True)]
+        outcomes = [_by_object(q, stored) for q, stored in zip(questions, found, strict=True)]
         open_questions = [q for q, outcome in zip(questions, outcomes, strict=True) if outcome is None]
         if open_questions:
             tail = await self._tail(min(_since(q) for q in open_questions))
@@ -137,16 +138,17 @@ def _since(question: _Question) -> int:
     return max(question.floor, question.commit.expected_rv)
 
 
-def _by_object(commit: Commit, stored: Stored | None) -> Outcome | None:
+def _by_object(question: _Question, stored: Stored | None) -> Outcome | None:
     """What the object alone tells; None where the outbox must be asked."""
+    commit = question.commit
     if stored is None:
         return None
     if stored.rv == commit.expected_rv:
         return Verdict.ABSENT
+    if stored.rv <= _since(question):
+        return Mismatch(stored.rv)  # nothing touched it since before the sending
     ours = commit.head + str(stored.rv).encode() + commit.tail
-    if commit.type != "DELETED" and stored.rv > commit.expected_rv and stored.json == ours:
-        return stored.rv
-    return None
+    return stored.rv if commit.type != "DELETED" and stored.json == ours else None
 
 
 def _by_outbox(question: _Question, stored: Stored | None, tail: _Tail) -> Outcome:
