@@ -23,31 +23,31 @@ def commit_of(
     name: str,
     *,
     rv: int = 0,
-    type: ChangeType | None = None,
+    change: ChangeType | None = None,
     namespace: str = "default",
     resource: StoredResource = CONFIGMAPS,
     labels: dict[str, str] | None = None,
     data: str = "",
     kind: str = "ConfigMap",
 ) -> Commit:
-    """A create (rv 0), an update, or with `type` a delete."""
+    """A create (rv 0), an update, or with `change` a delete."""
     metadata: dict[str, Any] = {"name": name, "namespace": namespace, "uid": f"uid-{name}"}
     if labels:
         metadata["labels"] = labels
     return commit_object(
         {"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": {"v": data}},
         rv=rv,
-        type=type or ("MODIFIED" if rv else "ADDED"),
+        change=change or ("MODIFIED" if rv else "ADDED"),
         resource=resource,
     )
 
 
-def commit_object(obj: dict[str, Any], *, rv: int, type: ChangeType, resource: StoredResource = CONFIGMAPS) -> Commit:
+def commit_object(obj: dict[str, Any], *, rv: int, change: ChangeType, resource: StoredResource = CONFIGMAPS) -> Commit:
     head, tail = halves(obj)
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     return Commit(
         key=Key(resource, namespace, name),
-        type=type,
+        type=change,
         expected_rv=ResourceVersion(rv),
         head=head,
         tail=tail,

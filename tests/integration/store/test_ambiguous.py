@@ -73,7 +73,7 @@ async def test_a_batch_whose_answers_were_lost_is_answered_one_by_one(cut: Redis
 async def test_a_delete_whose_answer_was_lost_is_answered_with_its_number(cut: RedisStore, cutter: Cutter) -> None:
     rv = await cut.commit(commit_of("a"))
     cutter.cut_answers = True
-    assert await cut.commit(commit_of("a", rv=rv, type="DELETED")) == 2
+    assert await cut.commit(commit_of("a", rv=rv, change="DELETED")) == 2
 
 
 @pytest.mark.parametrize("then", ["overwritten", "deleted"])
@@ -85,7 +85,7 @@ async def test_a_lost_commit_that_others_changed_since_is_found_in_the_outbox(
     writing = asyncio.create_task(cut.commit(commit_of("b", data="mine")))
     cutter.gate.clear()
     await cutter.answers_lost.wait()
-    await store.commit(commit_of("b", rv=2, type="DELETED" if then == "deleted" else "MODIFIED", data="theirs"))
+    await store.commit(commit_of("b", rv=2, change="DELETED" if then == "deleted" else "MODIFIED", data="theirs"))
     cutter.gate.set()
     assert await writing == 2
 

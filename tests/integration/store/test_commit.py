@@ -34,7 +34,7 @@ async def test_the_stored_object_and_its_change_carry_the_number_that_the_commit
 
 async def test_a_delete_removes_the_object_and_its_change_carries_the_last_state(store: RedisStore) -> None:
     rv = await store.commit(commit_of("a", data="x"))
-    gone = await store.commit(commit_of("a", rv=rv, type="DELETED", data="x"))
+    gone = await store.commit(commit_of("a", rv=rv, change="DELETED", data="x"))
     assert await store.get(Key(CONFIGMAPS, "default", "a")) is None
     [entry] = await store.outbox.read(rv, limit=10)
     body = orjson.loads(entry.body)
