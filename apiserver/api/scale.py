@@ -2,17 +2,16 @@
 
 `scale_of` shows an object as its Scale; `apply_scale` returns the object with the number that a Scale asks for. The
 selector goes out as text, in the form that the `labelSelector` parameter of a list takes, because autoscalers list by
-it. Both are pure.
+it. Both are pure; a Scale's resourceVersion is for the caller to compare.
 """
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from apiserver.api.fielderrors import FieldError, invalid, invalid_value
 from apiserver.api.kinds._label_selectors import selector_query
-from apiserver.api.status import Conflict, conflict
+from apiserver.api.status import conflict
 
 Object = dict[str, Any]
 
@@ -50,27 +49,17 @@ def validate_scale(scale: Object) -> list[FieldError]:
     return []
 
 
-def _refusal(obj: Object, scale: Object) -> str | None:
-    for field, told in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
-        wanted, present = (scale.get("metadata") or {}).get(field), obj["metadata"].get(field)
-        if wanted and wanted != present:
-            return f"Precondition failed: {told} in precondition: {wanted}, {told} in object meta: {present}"
-    return None
-
-
-def apply_scale(obj: Object, scale: Object, *, resource: str, group: str) -> Object:
+def apply_scale(obj: Object, scale: Object) -> Object:
     """The object with the Scale's replicas: a new one, the given one stays.
 
-    Raises Invalid for a negative number, Conflict where the Scale names another uid or resourceVersion.
+    Raises Invalid for a negative number, Conflict where the Scale was made for another object of this name.
     """
-    name = obj["metadata"]["name"]
+    meta = obj["metadata"]
     errors = validate_scale(scale)
     if errors:
-        raise invalid("Scale", "autoscaling", name, errors)
-    refusal = _refusal(obj, scale)
-    if refusal is not None:
-        refused: Conflict = conflict(resource, group, name, refusal)
-        raise refused
-    scaled = copy.copy(obj)
-    scaled["spec"] = {**obj["spec"], "replicas": (scale.get("spec") or {}).get("replicas") or 0}
-    return scaled
+        raise invalid("Scale", "autoscaling", meta["name"], errors)
+    wanted = (scale.get("metadata") or {}).get("uid")
+    if wanted and wanted != meta.get("uid"):
+        why = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {meta.get('uid', '')}"
+        raise conflict("scale", "autoscaling", meta["name"], why)
+    return {**obj, "spec": {**obj["spec"], "replicas": (scale.get("spec") or {}).get("replicas") or 0}}

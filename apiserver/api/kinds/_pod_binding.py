@@ -10,7 +10,7 @@ import copy
 from datetime import datetime
 from typing import Any
 
-from apiserver.api.fielderrors import FieldError, invalid_value, required
+from apiserver.api.fielderrors import FieldError, invalid, invalid_value, required
 from apiserver.api.fielderrors import not_supported as unsupported
 from apiserver.api.kinds._conditions import set_condition, timestamp
 from apiserver.api.status import conflict
@@ -18,8 +18,14 @@ from apiserver.api.status import conflict
 Object = dict[str, Any]
 
 
-def validate_binding(binding: Object) -> list[FieldError]:
-    """A Binding as the `binding` subresource of a pod takes it: it targets a node by name."""
+def validate_binding(binding: Object) -> None:
+    """Raises Invalid unless the Binding targets a node by name."""
+    errors = binding_errors(binding)
+    if errors:
+        raise invalid("Binding", "", (binding.get("metadata") or {}).get("name") or "", errors)
+
+
+def binding_errors(binding: Object) -> list[FieldError]:
     errors: list[FieldError] = []
     target = binding.get("target") or {}
     kind = target.get("kind") or ""

@@ -120,5 +120,10 @@ def container_cells(spec: Template) -> tuple[Cell, Cell]:
     return ",".join(c.get("name") or "" for c in containers), ",".join(c.get("image") or "" for c in containers)
 
 
+def template_spec(obj: Template) -> Template:
+    """The spec of the pods of a controller's kind."""
+    return (obj["spec"].get("template") or {}).get("spec") or {}
+
+
 def template_cells(obj: Template) -> tuple[Cell, Cell]:
-    return container_cells((obj["spec"].get("template") or {}).get("spec") or {})
+    return container_cells(template_spec(obj))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from apiserver.api.fielderrors import FieldError, forbidden
+from apiserver.api.fielderrors import FieldError, forbidden, invalid
 from apiserver.api.kinds._checks import Errors
 from apiserver.api.kinds._container_validation import check_image_spacing
 from apiserver.api.kinds._pod_binding import apply_binding, validate_binding
@@ -36,9 +36,15 @@ _GATED_MESSAGE = "Scheduling is blocked due to non-empty scheduling gates"
 
 
 def prepare_create(pod: Pod) -> None:
-    """A new pod is Pending; its quality of service class is fixed from now on."""
-    pod["metadata"]["generation"] = 1
-    spec = pod["spec"]
+    """A new pod is Pending; its quality of service class is fixed from now on.
+
+    Raises Invalid for ephemeral containers: those are added to a pod that runs.
+    """
+    meta, spec = pod["metadata"], pod["spec"]
+    if spec.get("ephemeralContainers"):
+        refused = forbidden("spec.ephemeralContainers", "cannot be set on create")
+        raise invalid("Pod", "", meta.get("name") or "", [refused])
+    meta["generation"] = 1
     status: Pod = {"phase": "Pending", "qosClass": qos_class(spec)}
     if spec.get("schedulingGates"):
         status["conditions"] = [
@@ -94,13 +100,6 @@ def validate(pod: Pod) -> list[FieldError]:
     return errors
 
 
-def validate_create(pod: Pod) -> list[FieldError]:
-    """What only a new pod must not have."""
-    if pod["spec"].get("ephemeralContainers"):
-        return [forbidden("spec.ephemeralContainers", "cannot be set on create")]
-    return []
-
-
 def default_grace_seconds(pod: Pod, requested: int | None) -> int:
     """As asked for, else as the pod says. Nobody has to be waited for where no kubelet runs it or all has ended."""
     spec = pod["spec"]
@@ -144,6 +143,5 @@ RULES = register(
         columns=COLUMNS,
         row=row,
         default_grace_seconds=default_grace_seconds,
-        extra={"validate_create": validate_create},
     )
 )
