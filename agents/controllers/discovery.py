@@ -35,21 +35,21 @@ class Discovery:
 
 def refs_of(document: dict[str, Any]) -> list[ResourceRef]:
     """The first (preferred) version of each group, without what is only another face of something stored elsewhere."""
-    refs = []
+    refs: list[ResourceRef] = []
     for group in document["items"]:
         name = group.get("metadata", {}).get("name", "")
         if name == "events.k8s.io" or not group.get("versions"):
             continue  # the core group's events are the same objects
         version = group["versions"][0]
-        for resource in version.get("resources", ()):
-            if {"list", "delete", "watch"} <= set(resource["verbs"]):
-                refs.append(
-                    ResourceRef(
-                        group=name,
-                        version=version["version"],
-                        resource=resource["resource"],
-                        kind=resource["responseKind"]["kind"],
-                        namespaced=resource["scope"] == "Namespaced",
-                    )
-                )
+        refs.extend(
+            ResourceRef(
+                group=name,
+                version=version["version"],
+                resource=resource["resource"],
+                kind=resource["responseKind"]["kind"],
+                namespaced=resource["scope"] == "Namespaced",
+            )
+            for resource in version.get("resources", ())
+            if {"list", "delete", "watch"} <= set(resource["verbs"])
+        )
     return refs
