@@ -43,3 +43,8 @@ def age(timestamp: str | None, now: datetime) -> str:
     if not timestamp:
         return UNKNOWN
     return short_duration(now - datetime.fromisoformat(timestamp))
+
+
+def between(start: str, end: str) -> str:
+    """From one RFC 3339 timestamp to another."""
+    return short_duration(datetime.fromisoformat(end) - datetime.fromisoformat(start))
