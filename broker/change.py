@@ -1,0 +1,57 @@
+"""One message of the stream: a change that was committed.
+
+The body is exactly a Kubernetes watch frame, `{"type":"…","object":{…}}`; nothing is parsed before it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+_PREFIX = b'{"type":"'
+_MIDDLE = b'","object":'
+
+
+def frame(kind: str, object_bytes: bytes) -> bytes:
+    """The body of a change of that type."""
+    return b"%b%b%b%b}" % (_PREFIX, kind.encode(), _MIDDLE, object_bytes)
+
+
+class BadFrame(ValueError):
+    """The bytes are not a watch frame as this project writes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`rv` is the resourceVersion and the stream sequence. `deliveries` counts how often it was handed out."""
+
+    rv: int
+    subject: str
+    body: bytes
+    headers: Mapping[str, str] | None = None
+    deliveries: int = 1
+    pending: int = 0
+    """How many changes the broker still has for this consumer behind this one."""
+
+    @property
+    def type(self) -> str:
+        """ADDED, MODIFIED or DELETED."""
+        return self.body[len(_PREFIX) : self._split()].decode()
+
+    @property
+    def object_bytes(self) -> bytes:
+        """The object's JSON, cut out of the body without parsing."""
+        return self.body[self._split() + len(_MIDDLE) : -1]
+
+    def object(self) -> dict[str, Any]:
+        parsed: dict[str, Any] = orjson.loads(self.object_bytes)
+        return parsed
+
+    def _split(self) -> int:
+        end = self.body.find(_MIDDLE, len(_PREFIX), len(_PREFIX) + 32)
+        if end < 0 or not self.body.startswith(_PREFIX):
+            raise BadFrame(self.body[:64])
+        return end

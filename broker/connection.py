@@ -1,0 +1,248 @@
+"""One connection to NATS. The only module that imports the library `nats`.
+
+`run` connects, and connects again, for as long as it is not cancelled; everything else works while it runs and raises
+BusUnavailable while there is no connection. The library's own reconnect is used for a lost connection; a watchdog asks
+the server for a sign of life and rebuilds the whole connection when none comes, because the library's read loop can
+die while it still says that it is connected. Then `generation` rises: subscriptions of before are dead, and whoever
+holds one subscribes again.
+
+Not promised: that a message which was published or is on its way arrives. Who needs that asks JetStream to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import nats
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from broker.errors import BusUnavailable, NodeUnreachable, from_api
+
+log = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT_SECONDS = 2
+RECONNECT_SECONDS = 0.1
+WATCHDOG_SECONDS = 2.0
+WATCHDOG_PATIENCE_SECONDS = 5.0
+REQUEST_TIMEOUT_SECONDS = 5.0
+_UNBOUNDED = 2**31 - 1
+
+_LOST = (nats.errors.Error, OSError, asyncio.TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What arrived. `status` is set on JetStream's own notices (`100`, `404`, `408`, `409`, `503`)."""
+
+    subject: str
+    reply: str
+    data: bytes
+    headers: Mapping[str, str] | None
+
+    @property
+    def status(self) -> str:
+        return self.headers.get("Status", "") if self.headers else ""
+
+
+Handler = Callable[[Message], None]
+
+
+class Subscription:
+    """Interest in a subject. `unsubscribe` may be called on a dead one."""
+
+    def __init__(self, inner: NatsSubscription) -> None:
+        self._inner = inner
+
+    async def unsubscribe(self) -> None:
+        with contextlib.suppress(*_LOST):
+            await self._inner.unsubscribe()
+
+
+class Connection:
+    """See the module's docstring. `url`: one or several servers, separated by commas; user and password stand in it."""
+
+    def __init__(self, url: str, *, name: str) -> None:
+        self._servers = [u.strip() for u in url.split(",") if u.strip()]
+        self._name = name
+        self._client: Client | None = None
+        self._up = asyncio.Event()
+        self._running = False
+        self.generation = 0
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None and self._client.is_connected
+
+    @property
+    def max_payload(self) -> int:
+        """The server's limit in bytes; 0 while it is not known."""
+        return int(self._client.max_payload) if self._client is not None and self.connected else 0
+
+    async def wait_connected(self) -> None:
+        await self._up.wait()
+
+    async def run(self) -> None:
+        """Keep a connection until cancelled. One at a time."""
+        if self._running:
+            raise RuntimeError("the connection is run already")
+        self._running = True
+        try:
+            while True:
+                await self._connect()
+                await self._watch()
+        finally:
+            self._running = False
+            await self.close()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Connection]:
+        """Run for the length of a block, connected when it begins."""
+        task = asyncio.create_task(self.run(), name=f"connection-{self._name}")
+        try:
+            await self.wait_connected()
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def close(self) -> None:
+        self._up.clear()
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(*_LOST):
+                await client.close()
+
+    async def _connect(self) -> None:
+        pause = RECONNECT_SECONDS
+        while True:
+            client = Client()
+            try:
+                await client.connect(
+                    servers=self._servers,
+                    name=self._name,
+                    connect_timeout=CONNECT_TIMEOUT_SECONDS,
+                    reconnect_time_wait=1,
+                    max_reconnect_attempts=-1,
+                    allow_reconnect=True,
+                    ping_interval=5,
+                    max_outstanding_pings=2,
+                    error_cb=self._on_error,
+                    disconnected_cb=self._on_down,
+                    reconnected_cb=self._on_up,
+                    pending_size=64 * 1024 * 1024,
+                )
+            except _LOST as err:
+                with contextlib.suppress(*_LOST):
+                    await client.close()
+                log.info("nats is not reachable", error=str(err) or type(err).__name__, retry_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+                continue
+            self._client = client
+            self.generation += 1
+            self._up.set()
+            log.info("connected to nats", generation=self.generation)
+            return
+
+    async def _watch(self) -> None:
+        """Return when the connection must be rebuilt."""
+        while True:
+            await asyncio.sleep(WATCHDOG_SECONDS)
+            client = self._client
+            if client is None or client.is_closed:
+                return
+            if not client.is_connected:
+                continue
+            try:
+                await asyncio.wait_for(client.flush(), WATCHDOG_PATIENCE_SECONDS)
+            except _LOST:
+                if client.is_connected:
+                    log.warning("nats does not answer, rebuilding the connection")
+                    await self.close()
+                    return
+
+    async def _on_error(self, error: Exception) -> None:
+        log.debug("nats reported an error", error=str(error) or type(error).__name__)
+
+    async def _on_down(self) -> None:
+        self._up.clear()
+        log.info("nats connection lost")
+
+    async def _on_up(self) -> None:
+        self.generation += 1
+        self._up.set()
+        log.info("nats connection is back", generation=self.generation)
+
+    def _live(self) -> Client:
+        client = self._client
+        if client is None or not client.is_connected:
+            raise BusUnavailable("not connected to NATS")
+        return client
+
+    async def publish(
+        self, subject: str, data: bytes, *, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Send and forget. Raises BusUnavailable."""
+        try:
+            await self._live().publish(subject, data, reply=reply, headers=headers)
+        except _LOST as err:
+            raise BusUnavailable(str(err)) from err
+
+    async def flush(self, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
+        """Return when the server has everything that was published before. Raises BusUnavailable."""
+        try:
+            await asyncio.wait_for(self._live().flush(), timeout_seconds)
+        except _LOST as err:
+            raise BusUnavailable("the server did not answer") from err
+
+    async def request(
+        self, subject: str, data: bytes = b"", *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+    ) -> bytes:
+        """Ask and wait for one answer. Raises NodeUnreachable when nobody listens, BusUnavailable otherwise."""
+        try:
+            answer = await self._live().request(subject, data, timeout=timeout_seconds)
+        except nats.errors.NoRespondersError as err:
+            raise NodeUnreachable(f"nobody answers {subject}") from err
+        except _LOST as err:
+            raise BusUnavailable(f"no answer on {subject}") from err
+        return bytes(answer.data)
+
+    async def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> Subscription:
+        """Call `handler` for each message, in order. It must be quick and must not raise."""
+
+        async def deliver(msg: Msg) -> None:
+            handler(Message(msg.subject, msg.reply, msg.data, msg.headers))
+
+        try:
+            inner = await self._live().subscribe(
+                subject, queue=queue, cb=deliver, pending_msgs_limit=_UNBOUNDED, pending_bytes_limit=_UNBOUNDED
+            )
+        except _LOST as err:
+            raise BusUnavailable(str(err)) from err
+        return Subscription(inner)
+
+    def new_inbox(self) -> str:
+        return str(self._live().new_inbox())
+
+    async def api(
+        self, suffix: str, payload: Mapping[str, Any] | None = None, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS
+    ) -> dict[str, Any]:
+        """One request to JetStream's API (`$JS.API.<suffix>`). Raises what `errors.from_api` makes of a refusal."""
+        data = json.dumps(payload).encode() if payload is not None else b""
+        try:
+            raw = await self.request(f"$JS.API.{suffix}", data, timeout_seconds=timeout_seconds)
+        except NodeUnreachable as err:
+            raise BusUnavailable("JetStream does not answer") from err
+        answer: dict[str, Any] = json.loads(raw)
+        if "error" in answer:
+            raise from_api(answer["error"])
+        return answer

@@ -1,0 +1,246 @@
+"""From the outbox to the stream: every committed change, once, in order, under its number.
+
+Contract
+  1. Message number n of the stream is the outbox entry with rv n, byte for byte. Each publish says which sequence the
+     stream must end with (`Nats-Expected-Last-Sequence: n-1`), so a second relay, a repeated publish or a lost tail can
+     never leave a gap or a copy: the broker refuses, and the relay looks where the stream ends and goes on from there.
+  2. A change is trimmed from the outbox only when the stream has acknowledged it, and `margin` entries longer, so that
+     a stream which lost its unsynced tail is filled up again.
+  3. One relay works at a time (a lease); two at once are harmless by 1.
+  4. Numbers are never reused: a stream that is ahead of the record makes the store refuse commits.
+
+A crash between two steps: before publish, the next relay publishes; after publish and before the acknowledgement, it
+finds the stream's end beyond and goes on; before trim, it trims.
+
+The states, each a method: lease → align (stream and outbox) → follow (publish, trim, wait). Any surprise goes back to
+align; any outage waits with back-off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from broker.connection import Connection, Message, Subscription
+from broker.crashpoints import CrashPoints, from_environment
+from broker.errors import BusError, BusUnavailable, StreamMissing, WrongLastSequence, from_api
+from broker.outbox import Outbox, OutboxEntry, OutboxUnavailable
+from broker.stream import Stream, StreamSettings, StreamState
+
+log = structlog.get_logger(__name__)
+
+EXPECTED = "Nats-Expected-Last-Sequence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelaySettings:
+    window: int = 512
+    """Publishes in flight."""
+    margin: int = 10_000
+    """Acknowledged entries that the outbox keeps, to refill a stream that lost its tail."""
+    ack_timeout_seconds: float = 5.0
+    lease_seconds: float = 5.0
+    check_seconds: float = 2.0
+    """How often an idle relay looks whether the stream still ends where it left it."""
+    wait_seconds: float = 1.0
+
+
+class Relay:
+    """`run` works until cancelled. `published_rv` is the last change that the stream has acknowledged."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        outbox: Outbox,
+        stream: StreamSettings,
+        *,
+        holder: str,
+        settings: RelaySettings | None = None,
+        crash_points: CrashPoints | None = None,
+    ) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._stream = Stream(connection, stream)
+        self._holder = holder
+        self._settings = settings or RelaySettings()
+        self._crash = crash_points or from_environment()
+        self._leased_until = 0.0
+        self._trimmed = 0
+        self._checked = 0.0
+        self.published_rv = 0
+        self.state = "starting"
+
+    async def run(self) -> None:
+        pause = 0.05
+        try:
+            while True:
+                try:
+                    await self._work()
+                    pause = 0.05
+                except (BusError, OutboxUnavailable) as err:
+                    self.state = "waiting"
+                    log.info("relay waits", error=str(err), kind=type(err).__name__, retry_seconds=pause)
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, 1.0)
+        finally:
+            await self._give_back()
+
+    async def _work(self) -> None:
+        """Hold the lease and publish; returns when the lease or the alignment is lost."""
+        if not await self._renew():
+            self.state = "standby"
+            await asyncio.sleep(self._settings.lease_seconds / 5)
+            return
+        await self._connection.wait_connected()
+        position = await self._align()
+        if position is None:
+            return
+        self.state = "publishing"
+        async with _Publisher(self._connection, self._settings) as publisher:
+            await self._follow(publisher, position)
+
+    async def _renew(self) -> bool:
+        now = time.monotonic()
+        if now < self._leased_until - self._settings.lease_seconds * 0.6:
+            return True
+        held = await self._outbox.acquire_lease(self._holder, ttl_seconds=self._settings.lease_seconds)
+        self._leased_until = now + self._settings.lease_seconds if held else 0.0
+        return held
+
+    async def _give_back(self) -> None:
+        if self._leased_until:
+            self._leased_until = 0.0
+            try:
+                await asyncio.shield(self._outbox.release_lease(self._holder))
+            except OutboxUnavailable as err:
+                log.info("lease is left to expire", error=str(err))
+
+    async def _align(self) -> int | None:
+        """Where to publish from: the stream's last sequence. None while the record is behind the stream."""
+        first, last = await self._outbox.first_rv(), await self._outbox.last_rv()
+        try:
+            state = await self._stream.state()
+            await self._stream.apply_settings()
+        except StreamMissing:
+            state = await self._stream.create(first=first or last + 1)
+        if state.last > last:
+            return await self._refuse(state, last)
+        await self._outbox.report_stream(state.last)
+        oldest_needed = first if first else last + 1
+        if state.last + 1 < oldest_needed:
+            state = await self._stream.recreate(first=oldest_needed)
+        self.published_rv = state.last
+        self._checked = time.monotonic()
+        return state.last
+
+    async def _refuse(self, state: StreamState, last: int) -> None:
+        self.state = "record behind stream"
+        await self._outbox.report_stream(state.last)
+        log.error("the record is behind the stream: commits are refused", stream=state.last, record=last)
+        await asyncio.sleep(self._settings.check_seconds)
+
+    async def _follow(self, publisher: _Publisher, position: int) -> None:
+        """Publish whatever comes, until the lease goes, the stream moves, or somebody was faster."""
+        while await self._renew():
+            entries = await self._outbox.read(position, limit=self._settings.window)
+            if not entries:
+                if await self._moved(position):
+                    return
+                entries = await self._outbox.wait(position, timeout_seconds=self._settings.wait_seconds)
+                if not entries:
+                    continue
+            if entries[0].rv != position + 1:
+                return
+            self._crash.reach("before-publish")
+            try:
+                await publisher.publish(entries[: self._settings.window])
+            except WrongLastSequence:
+                log.info("another relay published, or the stream lost its tail", position=position)
+                return
+            position = self.published_rv = entries[min(len(entries), self._settings.window) - 1].rv
+            await self._trim(position)
+
+    async def _moved(self, position: int) -> bool:
+        """While idle: is the stream still there, and does it end where it was left?"""
+        if time.monotonic() - self._checked < self._settings.check_seconds:
+            return False
+        self._checked = time.monotonic()
+        return (await self._stream.state()).last != position
+
+    async def _trim(self, acknowledged: int) -> None:
+        target = acknowledged - self._settings.margin
+        if target - self._trimmed < max(1, self._settings.margin // 10):
+            return
+        self._crash.reach("before-trim")
+        await self._outbox.trim(target)
+        self._trimmed = target
+
+
+class _Publisher:
+    """Publishes a batch with one shared inbox for the acknowledgements, all in flight at once."""
+
+    def __init__(self, connection: Connection, settings: RelaySettings) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._inbox = ""
+        self._subscription: Subscription | None = None
+        self._waiting: dict[str, int] = {}
+        self._done: asyncio.Future[None] | None = None
+        self._serial = 0
+
+    async def __aenter__(self) -> _Publisher:
+        self._inbox = self._connection.new_inbox()
+        self._subscription = await self._connection.subscribe(f"{self._inbox}.*", self._on_ack)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._subscription is not None:
+            await self._subscription.unsubscribe()
+
+    async def publish(self, entries: Sequence[OutboxEntry]) -> None:
+        """Return when all are acknowledged. Raises WrongLastSequence, BusUnavailable: look where the stream ends."""
+        self._serial += 1
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._done = done
+        self._waiting = {f"{self._serial}-{e.rv}": e.rv for e in entries}
+        try:
+            for entry in entries:
+                headers = {EXPECTED: str(entry.rv - 1), **entry.headers}
+                reply = f"{self._inbox}.{self._serial}-{entry.rv}"
+                await self._connection.publish(entry.subject, entry.body, reply=reply, headers=headers)
+            async with asyncio.timeout(self._settings.ack_timeout_seconds):
+                await done
+        except TimeoutError as err:
+            raise BusUnavailable("the stream did not acknowledge in time") from err
+        finally:
+            self._done = None
+            self._waiting = {}
+            if done.done() and not done.cancelled():
+                done.exception()
+
+    def _on_ack(self, message: Message) -> None:
+        done = self._done
+        rv = self._waiting.pop(message.subject.rpartition(".")[2], None)
+        if rv is None or done is None or done.done():
+            return
+        error = _refusal(message, rv)
+        if error is not None:
+            done.set_exception(error)
+        elif not self._waiting:
+            done.set_result(None)
+
+
+def _refusal(message: Message, rv: int) -> BusError | None:
+    if message.status:
+        return BusUnavailable(f"the stream does not answer ({message.status})")
+    answer = json.loads(message.data)
+    if "error" in answer:
+        return from_api(answer["error"])
+    if answer["seq"] != rv:
+        return WrongLastSequence(f"change {rv} became message {answer['seq']}")
+    return None

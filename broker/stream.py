@@ -1,0 +1,103 @@
+"""The stream `CHANGES`: one message for each commit, whose sequence is the commit's resourceVersion.
+
+Messages leave it by age and size alone: nobody may delete or purge. It can be made to begin at any number (`first_seq`),
+so that the numbers go on where the record is when the stream's disk was lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from broker import subjects
+from broker.connection import Connection
+from broker.errors import StreamMissing
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """Retention: whichever bound is reached first."""
+
+    max_age_seconds: float = 86_400
+    max_bytes: int = 10 * 1024**3
+    replicas: int = 1
+    max_consumers: int = 100_000
+    """nats-server 2.15 allows 1,000 a stream where this is not said."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """`first` > `last` when the stream is empty: then `last` is the sequence before the next message."""
+
+    first: int
+    last: int
+
+
+class Stream:
+    """The stream's management; publishing is the relay's, reading the subscribers'."""
+
+    def __init__(self, connection: Connection, settings: StreamSettings) -> None:
+        self._connection = connection
+        self._settings = settings
+
+    async def state(self) -> StreamState:
+        """Raises StreamMissing, BusUnavailable."""
+        return await state(self._connection)
+
+    async def create(self, *, first: int) -> StreamState:
+        """Make the stream so that the next message is number `first`."""
+        config = self._config()
+        if first > 1:
+            config["first_seq"] = first
+        await self._connection.api(f"STREAM.CREATE.{subjects.STREAM}", config)
+        log.info("stream created", first=first)
+        return await self.state()
+
+    async def recreate(self, *, first: int) -> StreamState:
+        """Drop what the stream holds and begin anew at `first`: what was lost in between cannot be filled in."""
+        log.warning("stream is rebuilt: older changes are gone from it", first=first)
+        try:
+            await self._connection.api(f"STREAM.DELETE.{subjects.STREAM}")
+        except StreamMissing:
+            log.info("stream was gone already")
+        return await self.create(first=first)
+
+    async def apply_settings(self) -> None:
+        """Bring an existing stream's limits to the settings. Raises StreamMissing."""
+        info = await self._connection.api(f"STREAM.INFO.{subjects.STREAM}")
+        present = info["config"]
+        wanted = self._config()
+        if any(present.get(key) != value for key, value in wanted.items()):
+            if "first_seq" in present:
+                wanted["first_seq"] = present["first_seq"]
+            await self._connection.api(f"STREAM.UPDATE.{subjects.STREAM}", wanted)
+
+    def _config(self) -> dict[str, Any]:
+        s = self._settings
+        return {
+            "name": subjects.STREAM,
+            "subjects": [subjects.ALL],
+            "retention": "limits",
+            "storage": "file",
+            "discard": "old",
+            "max_age": int(s.max_age_seconds * 1_000_000_000),
+            "max_bytes": s.max_bytes,
+            "max_msgs": -1,
+            "max_consumers": s.max_consumers,
+            "num_replicas": s.replicas,
+            "allow_direct": True,
+            "deny_delete": True,
+            "deny_purge": True,
+            # The expected sequence is what refuses a second copy; no window of message ids is needed.
+            "duplicate_window": 1_000_000_000,
+        }
+
+
+async def state(connection: Connection) -> StreamState:
+    """Where the stream begins and ends. Raises StreamMissing, BusUnavailable."""
+    info = await connection.api(f"STREAM.INFO.{subjects.STREAM}")
+    return StreamState(info["state"]["first_seq"], info["state"]["last_seq"])

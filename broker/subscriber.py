@@ -1,0 +1,242 @@
+"""The durable subscriber: a cursor in the stream that outlives its process.
+
+Delivery contract
+  1. Changes that match the filters arrive in order of their resourceVersions.
+  2. `acknowledge(rv)` says that everything delivered up to rv is done. It is cumulative, cheap and may be lost: then
+     some changes come again.
+  3. After a crash, a restart or a lost connection, delivery resumes right behind the last acknowledgement that the
+     broker has: every change that was not acknowledged comes again, in order, and the subscriber MUST bear repeats.
+     Within one process the Watermark recognises those that are still in hand.
+  4. When the broker can no longer keep this (retention passed the cursor, the stream was made anew, the consumer was
+     removed), `ensure` says `lost`, and so does the exception CursorLost from `changes`. Never is a change left out
+     silently.
+
+A crash between delivery and acknowledgement repeats; a crash between the work and its acknowledgement repeats; nothing
+skips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from broker import delivery, subjects
+from broker.change import Change
+from broker.connection import Connection, Message
+from broker.crashpoints import CrashPoints, from_environment
+from broker.errors import BusError, BusUnavailable, ConsumerMissing, StreamMissing
+from broker.stream import state
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+EXPIRES_SECONDS = 30.0
+HEARTBEAT_SECONDS = 1.0
+SILENCE_SECONDS = 3.5
+ACK_WAIT_SECONDS = 6 * 3600
+"""Redelivery is asked for when a process attaches, and not by a timer: work may take as long as it takes."""
+
+
+class CursorLost(Exception):
+    """The changes behind the cursor are not all there any more. Take a snapshot and `begin` at its resourceVersion."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionState:
+    """`cursor`: the last acknowledged sequence. `created`: there was no consumer of this name before."""
+
+    cursor: int
+    created: bool
+    lost: bool
+
+
+class Subscriber:
+    """One durable pull consumer with acknowledge-all. One process reads it at a time."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        name: str,
+        filters: Sequence[str],
+        crash_points: CrashPoints | None = None,
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._filters = list(filters)
+        self._crash = crash_points or from_environment()
+        self._unacknowledged: deque[tuple[int, str]] = deque()
+        self._cursor = 0
+        self._ack_at = 0
+
+    @property
+    def cursor(self) -> int:
+        """The last sequence that was acknowledged, as far as this process knows."""
+        return self._cursor
+
+    async def ensure(self) -> SubscriptionState:
+        """Look for the consumer of this name. `lost` or `created` ask for `begin`. Raises BusError."""
+        stream = await state(self._connection)
+        try:
+            info = await self._connection.api(f"CONSUMER.INFO.{subjects.STREAM}.{self._name}")
+        except ConsumerMissing:
+            return SubscriptionState(cursor=0, created=True, lost=False)
+        cursor = max(info["ack_floor"]["stream_seq"], info["config"].get("opt_start_seq", 1) - 1)
+        lost = cursor + 1 < stream.first or cursor > stream.last
+        self._cursor = cursor
+        if not lost and sorted(_filters_of(info["config"])) != sorted(self._filters):
+            await self.begin(cursor)
+        return SubscriptionState(cursor=cursor, created=False, lost=lost)
+
+    async def begin(self, after: int) -> None:
+        """Put the cursor to `after`, whatever there was before: made new, or moved."""
+        try:
+            await self._connection.api(f"CONSUMER.DELETE.{subjects.STREAM}.{self._name}")
+        except (ConsumerMissing, StreamMissing):
+            log.debug("no consumer to replace", subscriber=self._name)
+        await self._create(after)
+        self._cursor = after
+
+    async def remove(self) -> None:
+        """Give the cursor up."""
+        await self._connection.api(f"CONSUMER.DELETE.{subjects.STREAM}.{self._name}")
+
+    async def _create(self, after: int) -> None:
+        config: dict[str, object] = {
+            "name": self._name,
+            "durable_name": self._name,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": after + 1,
+            "ack_policy": "all",
+            "ack_wait": ACK_WAIT_SECONDS * 1_000_000_000,
+            "max_ack_pending": -1,
+            "max_deliver": -1,
+            "replay_policy": "instant",
+            "max_waiting": 16,
+            "num_replicas": 1,
+        }
+        if len(self._filters) == 1:
+            config["filter_subject"] = self._filters[0]
+        else:
+            config["filter_subjects"] = self._filters
+        await self._connection.api(
+            f"CONSUMER.CREATE.{subjects.STREAM}.{self._name}",
+            {"stream_name": subjects.STREAM, "config": config, "action": "create"},
+        )
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Every change behind the cursor, for as long as the caller takes them. Raises CursorLost."""
+        pause = 0.02
+        while True:
+            try:
+                await self._connection.wait_connected()
+                found = await self.ensure()
+                if found.created or found.lost:
+                    raise CursorLost(self._name)
+                await self._connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{self._name}")
+                self._unacknowledged.clear()
+                async with _Pull(self._connection, self._name) as pull:
+                    async for change, reply in pull.changes():
+                        pause = 0.02
+                        self._unacknowledged.append((change.rv, reply))
+                        yield change
+            except StreamMissing as err:
+                log.info("subscriber waits for the stream", subscriber=self._name, reason=str(err))
+            except (BusError, _Silent) as err:
+                log.debug("subscriber attaches again", subscriber=self._name, reason=str(err))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    async def acknowledge(self, rv: int) -> None:
+        """Everything delivered up to `rv` is done. Does nothing when that was said before."""
+        reply = ""
+        while self._unacknowledged and self._unacknowledged[0][0] <= rv:
+            sequence, reply = self._unacknowledged.popleft()
+            self._cursor = max(self._cursor, sequence)
+        if not reply:
+            return
+        self._crash.reach("before-ack")
+        try:
+            await self._connection.publish(reply, b"+ACK")
+        except BusUnavailable:
+            # The changes come again after the reconnect, and are acknowledged then.
+            log.debug("acknowledgement not sent", subscriber=self._name, rv=rv)
+
+
+def _filters_of(config: dict[str, object]) -> list[str]:
+    several = config.get("filter_subjects")
+    if isinstance(several, list):
+        return [str(s) for s in several]
+    return [str(config.get("filter_subject", ""))]
+
+
+class _Silent(Exception):
+    """The consumer cannot be trusted any more."""
+
+
+class _Pull:
+    """Keeps one pull request open and takes what it brings."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{subjects.STREAM}.{name}"
+        self._arrived: deque[tuple[Change, str]] = deque()
+        self._wake = asyncio.Event()
+        self._outstanding = 0
+        self._broken = ""
+
+    async def __aenter__(self) -> _Pull:
+        self._inbox = self._connection.new_inbox()
+        self._subscription = await self._connection.subscribe(self._inbox, self._on_message)
+        self._generation = self._connection.generation
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._subscription.unsubscribe()
+
+    def _on_message(self, message: Message) -> None:
+        self._wake.set()
+        status = message.status
+        if not status:
+            told = delivery.read(message.reply)
+            self._outstanding -= 1
+            self._arrived.append((delivery.change_of(message, told), message.reply))
+        elif status == "100":
+            return
+        elif status in ("404", "408") or (
+            status == "409" and "Batch Completed" in (message.headers or {}).get("Description", "")
+        ):
+            self._outstanding = 0
+        else:
+            self._broken = f"{status} {(message.headers or {}).get('Description', '')}"
+
+    async def _request(self) -> None:
+        request = {
+            "batch": BATCH,
+            "expires": int(EXPIRES_SECONDS * 1e9),
+            "idle_heartbeat": int(HEARTBEAT_SECONDS * 1e9),
+        }
+        self._outstanding += BATCH
+        await self._connection.publish(self._subject, json.dumps(request).encode(), reply=self._inbox)
+
+    async def changes(self) -> AsyncIterator[tuple[Change, str]]:
+        while True:
+            if self._outstanding <= BATCH // 2:
+                await self._request()
+            while self._arrived:
+                yield self._arrived.popleft()
+                if self._outstanding <= BATCH // 2:
+                    await self._request()
+            if self._broken or self._connection.generation != self._generation:
+                raise _Silent(self._broken or "the connection was lost")
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError as err:
+                raise _Silent("no sign of life") from err
