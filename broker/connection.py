@@ -76,6 +76,7 @@ class Connection:
         self._client: Client | None = None
         self._up = asyncio.Event()
         self._running = False
+        self._next = asyncio.Event()
         self.generation = 0
 
     @property
@@ -89,6 +90,17 @@ class Connection:
 
     async def wait_connected(self) -> None:
         await self._up.wait()
+
+    async def wait_renewed(self, generation: int) -> None:
+        """Return once the connection is a later one than `generation`."""
+        while self.generation == generation:
+            await self._next.wait()
+
+    def _renewed(self) -> None:
+        self.generation += 1
+        self._up.set()
+        self._next.set()
+        self._next = asyncio.Event()
 
     async def run(self) -> None:
         """Keep a connection until cancelled. One at a time."""
@@ -148,8 +160,7 @@ class Connection:
                 pause = min(pause * 2, 2.0)
                 continue
             self._client = client
-            self.generation += 1
-            self._up.set()
+            self._renewed()
             log.info("connected to nats", generation=self.generation)
             return
 
@@ -178,8 +189,7 @@ class Connection:
         log.info("nats connection lost")
 
     async def _on_up(self) -> None:
-        self.generation += 1
-        self._up.set()
+        self._renewed()
         log.info("nats connection is back", generation=self.generation)
 
     def _live(self) -> Client:

@@ -123,8 +123,7 @@ class Server:
             for method in self._handlers:
                 subject = subjects.node_subject(self._node, method)
                 subscriptions.append(await self._connection.subscribe(subject, self._starter(method)))
-            while self._connection.generation == generation:
-                await asyncio.sleep(0.5)
+            await self._connection.wait_renewed(generation)
         except BusUnavailable as err:
             log.debug("node requests wait for the bus", node=self._node, reason=str(err))
             await asyncio.sleep(0.2)

@@ -129,7 +129,8 @@ class Relay:
         except StreamMissing:
             state = await self._stream.create(first=first or last + 1)
         if state.last > last:
-            return await self._refuse(state, last)
+            await self._refuse(state, last)
+            return None
         await self._outbox.report_stream(state.last)
         oldest_needed = first if first else last + 1
         if state.last + 1 < oldest_needed:

@@ -1,7 +1,7 @@
 """The stream `CHANGES`: one message for each commit, whose sequence is the commit's resourceVersion.
 
-Messages leave it by age and size alone: nobody may delete or purge. It can be made to begin at any number (`first_seq`),
-so that the numbers go on where the record is when the stream's disk was lost.
+Messages leave it by age and size alone: nobody may delete or purge. It can be made to begin at any number
+(`first_seq`), so that the numbers go on where the record is when the stream's disk was lost.
 """
 
 from __future__ import annotations

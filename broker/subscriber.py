@@ -202,18 +202,17 @@ class _Pull:
     def _on_message(self, message: Message) -> None:
         self._wake.set()
         status = message.status
+        description = (message.headers or {}).get("Description", "")
         if not status:
             told = delivery.read(message.reply)
             self._outstanding -= 1
             self._arrived.append((delivery.change_of(message, told), message.reply))
         elif status == "100":
             return
-        elif status in ("404", "408") or (
-            status == "409" and "Batch Completed" in (message.headers or {}).get("Description", "")
-        ):
+        elif status in ("404", "408") or "Batch Completed" in description:
             self._outstanding = 0
         else:
-            self._broken = f"{status} {(message.headers or {}).get('Description', '')}"
+            self._broken = f"{status} {description}"
 
     async def _request(self) -> None:
         request = {
