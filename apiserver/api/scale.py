@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from apiserver.api.fielderrors import FieldError, invalid, invalid_value
-from apiserver.api.kinds._label_selectors import selector_query
+from apiserver.api.selectors import LabelSelector
 from apiserver.api.status import conflict
 
 Object = dict[str, Any]
@@ -20,9 +20,11 @@ _META = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 def _selector(obj: Object) -> str:
     selector = obj["spec"].get("selector")
+    if not selector:
+        return ""
     if obj.get("kind") == "ReplicationController":
-        return selector_query({"matchLabels": selector or {}})
-    return selector_query(selector)
+        return LabelSelector.from_labels(selector).key
+    return LabelSelector.from_object(selector).key
 
 
 def scale_of(obj: Object) -> Object:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any
 
+from apiserver.api import names
 from apiserver.api.fielderrors import FieldError, invalid_value, not_supported, required
-from apiserver.api.kinds import _name_rules as names
 
 Errors = list[FieldError]
 Names = Callable[[str], tuple[str, ...]]
@@ -35,6 +35,7 @@ qualified_name = _remembered(names.qualified_name)
 label_value = _remembered(names.label_value)
 port_name = _remembered(names.port_name)
 config_map_key = _remembered(names.config_map_key)
+variable_name = _remembered(names.relaxed_env_var_name)
 
 
 def check_name(value: str, path: str, errors: Errors, *, rule: Names) -> None:

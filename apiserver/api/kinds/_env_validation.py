@@ -8,7 +8,7 @@ from typing import Any
 
 from apiserver.api.fielderrors import invalid_value, not_supported, required
 from apiserver.api.kinds._amounts import canonical
-from apiserver.api.kinds._checks import Errors, check_name, config_map_key, dns_subdomain, qualified_name
+from apiserver.api.kinds._checks import Errors, check_name, config_map_key, dns_subdomain, qualified_name, variable_name
 from apiserver.api.kinds._paths import check_local_path
 
 Source = dict[str, Any]
@@ -37,16 +37,6 @@ _HUGE_PAGES = ("limits.hugepages-", "requests.hugepages-")
 _SIZES = tuple(f"1{suffix}" for suffix in ("", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"))
 _PARTS: tuple[str, ...] = ("1m", "1")
 _SUBSCRIPTED = re.compile(r"(.*)\['(.*)'\]")
-_PRINTABLE = re.compile(r"[ -<>-~]+")
-_NAME_COMPLAINT = (
-    "a valid environment variable name must consist only of printable ASCII characters other than '=' "
-    "(regex used for validation is '^[ -<>-~]+$')"
-)
-
-
-def check_variable_name(name: str, path: str, errors: Errors) -> None:
-    if not _PRINTABLE.fullmatch(name):
-        errors.append(invalid_value(path, name, _NAME_COMPLAINT))
 
 
 def check_field_ref(ref: Source, path: str, errors: Errors, *, fields: Collection[str] = _ENV_FIELDS) -> None:
@@ -129,7 +119,7 @@ def _check_file_ref(ref: Source, path: str, errors: Errors) -> None:
     if not ref.get("key"):
         errors.append(required(f"{path}.key"))
     else:
-        check_variable_name(ref["key"], f"{path}.key", errors)
+        check_name(ref["key"], f"{path}.key", errors, rule=variable_name)
 
 
 _SOURCES: dict[str, Callable[[Source, str, Errors], None]] = {
@@ -160,7 +150,7 @@ def check_env(env: list[Source], path: str, errors: Errors) -> None:
         if not name:
             errors.append(required(f"{path}[{i}].name"))
         else:
-            check_variable_name(name, f"{path}[{i}].name", errors)
+            check_name(name, f"{path}[{i}].name", errors, rule=variable_name)
         if variable.get("valueFrom") is not None:
             _check_value_from(variable, f"{path}[{i}].valueFrom", errors)
 
@@ -169,7 +159,7 @@ def check_env_from(sources: list[Source], path: str, errors: Errors) -> None:
     for i, source in enumerate(sources):
         where = f"{path}[{i}]"
         if source.get("prefix"):
-            check_variable_name(source["prefix"], f"{where}.prefix", errors)
+            check_name(source["prefix"], f"{where}.prefix", errors, rule=variable_name)
         named = [field for field in ("configMapRef", "secretRef") if source.get(field) is not None]
         for field in named:
             name = source[field].get("name")

@@ -7,12 +7,12 @@ from typing import Any
 
 from apiserver.api.fielderrors import forbidden, invalid_value, required
 from apiserver.api.kinds._checks import Errors, check_name, label_value, qualified_name
+from apiserver.api.selectors import LabelSelector, SelectorError
 
 Selector = dict[str, Any]
 
 _WITH_VALUES = ("In", "NotIn")
 _WITHOUT_VALUES = ("Exists", "DoesNotExist")
-_SYMBOLS = {"In": "in", "NotIn": "notin"}
 
 
 def is_empty(selector: Selector | None) -> bool:
@@ -45,52 +45,24 @@ def check_selector(selector: Selector | None, path: str, errors: Errors) -> None
         _check_requirement(requirement, f"{path}.matchExpressions[{i}]", errors)
 
 
-def _meets(requirement: Selector, labels: Mapping[str, str]) -> bool:
-    key, operator = requirement.get("key", ""), requirement.get("operator")
-    values = requirement.get("values") or ()
-    if operator == "In":
-        return key in labels and labels[key] in values
-    if operator == "NotIn":
-        return key not in labels or labels[key] not in values
-    return (key in labels) == (operator == "Exists")
-
-
 def matches(selector: Selector, labels: Mapping[str, str]) -> bool:
-    """Whether all of the selector holds for these labels; an empty one holds for any."""
-    wanted = selector.get("matchLabels") or {}
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_meets(r, labels) for r in selector.get("matchExpressions") or ())
+    """Whether all of the selector holds for these labels. One that can't be read has been complained of already."""
+    try:
+        return LabelSelector.from_object(selector).matches(labels)
+    except SelectorError:
+        return True
 
 
 def labels_text(labels: Mapping[str, str] | None) -> str:
-    """`a=1,b=2`, or `<none>`."""
-    if not labels:
-        return "<none>"
-    return ",".join(f"{key}={labels[key]}" for key in sorted(labels))
-
-
-def _requirement_text(requirement: Selector) -> str:
-    key, operator = requirement.get("key", ""), requirement.get("operator", "")
-    if operator == "Exists":
-        return str(key)
-    if operator == "DoesNotExist":
-        return f"!{key}"
-    values = ",".join(sorted(requirement.get("values") or ()))
-    return f"{key} {_SYMBOLS.get(operator, operator)} ({values})"
-
-
-def selector_query(selector: Selector | None) -> str:
-    """The selector as the `labelSelector` parameter of a list takes it, ordered by key; empty for none."""
-    if selector is None:
-        return ""
-    parts = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
-    parts += [(r.get("key", ""), _requirement_text(r)) for r in selector.get("matchExpressions") or ()]
-    return ",".join(text for _, text in sorted(parts, key=lambda part: part[0]))
+    """What a table shows of plain labels: `a=1,b=2`, or `<none>`."""
+    return LabelSelector.from_labels(labels).key or "<none>"
 
 
 def selector_text(selector: Selector | None) -> str:
-    """What a table shows: `<none>` for an empty selector, `<unset>` for a missing one."""
-    if selector is None:
-        return "<unset>"
-    return selector_query(selector) or "<none>"
+    """What a table shows of a selector: `<none>` where it is empty or missing."""
+    if not selector:
+        return "<none>"
+    try:
+        return LabelSelector.from_object(selector).key or "<none>"
+    except SelectorError:
+        return "<error>"
