@@ -74,7 +74,7 @@ def _sidecars(spec: Status) -> frozenset[str]:
     init = spec.get("initContainers")
     if not init:
         return frozenset()
-    return frozenset(c["name"] for c in init if c.get("restartPolicy") == "Always")
+    return frozenset(c.get("name") or "" for c in init if c.get("restartPolicy") == "Always")
 
 
 def _init_problem(container: Status, index: int, total: int) -> str:

@@ -195,7 +195,9 @@ def _may_restart(spec: Spec) -> set[str]:
     """Containers that restart whatever the pod's own policy says."""
     containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
     return {
-        c["name"] for c in containers if c.get("restartPolicy") not in (None, "Never") or c.get("restartPolicyRules")
+        c.get("name") or ""
+        for c in containers
+        if c.get("restartPolicy") not in (None, "Never") or c.get("restartPolicyRules")
     }
 
 

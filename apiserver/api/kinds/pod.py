@@ -5,10 +5,11 @@ The kubelet writes the status, the scheduler binds; both act on the spec that th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from apiserver.api.fielderrors import FieldError, forbidden, invalid
+from apiserver.api.fielderrors import FieldError, forbidden, invalid, invalid_value
 from apiserver.api.kinds._checks import Errors
 from apiserver.api.kinds._container_validation import check_image_spacing
 from apiserver.api.kinds._pod_binding import apply_binding, validate_binding
@@ -19,6 +20,7 @@ from apiserver.api.kinds._podspec_defaults import default_pod
 from apiserver.api.kinds._podspec_validation import check_pod_spec
 from apiserver.api.kinds._qos import qos_class
 from apiserver.api.kinds.base import KindRules, register
+from apiserver.api.selectors import integer
 
 __all__ = [
     "add_default_tolerations",
@@ -32,6 +34,8 @@ __all__ = [
 
 Pod = dict[str, Any]
 
+_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+_PADDED = re.compile("-?0[0-9]")
 _GATED_MESSAGE = "Scheduling is blocked due to non-empty scheduling gates"
 
 
@@ -92,9 +96,20 @@ def _check_only_for_pods(spec: Pod, errors: Errors) -> None:
                 errors.append(forbidden(where, "must not be specified when serviceAccountName is not set"))
 
 
+def _check_deletion_cost(meta: Pod, errors: Errors) -> None:
+    cost = (meta.get("annotations") or {}).get(_DELETION_COST)
+    if cost is None:
+        return
+    number = integer(cost)
+    if number is None or not -(2**31) <= number < 2**31 or cost.startswith("+") or _PADDED.match(cost):
+        where = f"metadata.annotations[{_DELETION_COST}]"
+        errors.append(invalid_value(where, cost, "must be a 32bit integer"))
+
+
 def validate(pod: Pod) -> list[FieldError]:
     errors: Errors = []
     spec = pod["spec"]
+    _check_deletion_cost(pod["metadata"], errors)
     check_pod_spec(spec, "spec", errors, is_pod=True, pod_name=pod["metadata"].get("name") or "")
     _check_only_for_pods(spec, errors)
     return errors
