@@ -48,7 +48,8 @@ def requirements_of(text: str) -> list[Parsed]:
 
 
 def _scan(text: str) -> list[_Token]:
-    tokens, at = [], 0
+    tokens: list[_Token] = []
+    at = 0
     while True:
         at = _SPACE.match(text, at).end()  # type: ignore[union-attr]
         if at >= len(text) or text[at] == "\0":
