@@ -51,8 +51,9 @@ def _default_strategy(spec: StatefulSet) -> None:
     if strategy["type"] == "RollingUpdate":
         rolling = strategy.get("rollingUpdate") or {}
         strategy["rollingUpdate"] = rolling
-        if rolling.get("partition") is None:
-            rolling["partition"] = 0
+        for field, value in (("partition", 0), ("maxUnavailable", 1)):
+            if rolling.get(field) is None:
+                rolling[field] = value
 
 
 def _default_claims(spec: StatefulSet) -> None:

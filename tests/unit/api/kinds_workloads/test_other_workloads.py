@@ -59,7 +59,7 @@ def test_a_stateful_set_gets_its_defaults_and_its_claims_are_volumes() -> None:
     made = workload("StatefulSet", serviceName="web", volumeClaimTemplates=[claim], template=pods)
     assert complaints(statefulset.RULES, made) == []
     spec = made["spec"]
-    assert spec["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+    assert spec["updateStrategy"] == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0, "maxUnavailable": 1}}
     assert spec["podManagementPolicy"] == "OrderedReady"
     assert spec["persistentVolumeClaimRetentionPolicy"] == {"whenDeleted": "Retain", "whenScaled": "Retain"}
     assert spec["volumeClaimTemplates"][0]["spec"]["volumeMode"] == "Filesystem"
