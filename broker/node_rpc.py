@@ -50,7 +50,7 @@ class NodeError(Exception):
 
 async def call(
     connection: Connection, node: str, method: str, params: Mapping[str, Any], *, timeout: float = SILENCE_SECONDS
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The chunks of the answer. Raises NodeUnreachable when nobody serves the node, NodeError, BusUnavailable."""
     incoming: asyncio.Queue[Message] = asyncio.Queue()
     inbox = connection.new_inbox()

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -129,7 +129,7 @@ class Subscriber:
             {"stream_name": subjects.STREAM, "config": config, "action": "create"},
         )
 
-    async def changes(self) -> AsyncIterator[Change]:
+    async def changes(self) -> AsyncGenerator[Change, None]:
         """Every change behind the cursor, for as long as the caller takes them. Raises CursorLost."""
         pause = 0.02
         while True:

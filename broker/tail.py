@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 import structlog
 
@@ -34,7 +34,7 @@ _MAX_PAUSE_SECONDS = 1.0
 
 async def tail(
     connection: Connection, *, after: int, filters: Sequence[str] = (subjects.ALL,)
-) -> AsyncIterator[Sequence[Change]]:
+) -> AsyncGenerator[Sequence[Change], None]:
     """Every change after the sequence `after` that a filter selects. Raises StreamExpired."""
     position = after
     pause = 0.02

@@ -127,7 +127,8 @@ def _resolve(value: Any, replicas: int, *, up: bool) -> int:
 
 
 def is_rolling(deployment: Obj) -> bool:
-    return deployment["spec"].get("strategy", {}).get("type", "RollingUpdate") == "RollingUpdate"
+    kind: str = deployment["spec"].get("strategy", {}).get("type", "RollingUpdate")
+    return kind == "RollingUpdate"
 
 
 def _fenceposts(deployment: Obj) -> tuple[int, int]:

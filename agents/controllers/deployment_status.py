@@ -48,8 +48,8 @@ def counts(deployment: Obj, sets: Sequence[Obj], new: Obj | None) -> Obj:
 
 
 def is_complete(deployment: Obj, counted: Obj) -> bool:
-    replicas = deployment["spec"].get("replicas", 1)
-    return (
+    replicas: int = deployment["spec"].get("replicas", 1)
+    return bool(
         counted.get("updatedReplicas", 0) == replicas
         and counted.get("replicas", 0) == replicas
         and counted.get("availableReplicas", 0) == replicas

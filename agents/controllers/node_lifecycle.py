@@ -37,7 +37,7 @@ class NodeLifecycleController:
     def __init__(self, agent: Agent, recorder: EventRecorder) -> None:
         self._rest = agent.rest
         self._nodes = agent.informer(NODES)
-        self._leases = agent.informer(LEASES, namespace=LEASE_NAMESPACE)
+        self._leases = agent.informer(LEASES)
         self._pods = agent.informer(PODS)
         self._pods.add_index(BY_NODE, by_node)
         self._recorder = recorder

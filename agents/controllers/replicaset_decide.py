@@ -35,7 +35,9 @@ def claim(replica_set: Obj, candidates: Sequence[Obj]) -> Claims:
     selector = LabelSelector.from_object(replica_set["spec"]["selector"])
     uid = replica_set["metadata"]["uid"]
     terminating = p.is_terminating(replica_set)
-    owned, adopt, release = [], [], []
+    owned: list[Obj] = []
+    adopt: list[Obj] = []
+    release: list[Obj] = []
     for pod in candidates:
         matches = selector.matches(pod["metadata"].get("labels", {}))
         if p.owned_by(pod, uid):

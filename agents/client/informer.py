@@ -1,0 +1,159 @@
+"""A local copy of one resource, kept by a snapshot and the changes behind it, ordered by resourceVersion.
+
+What is older than what is known changes nothing, so changes may come twice or late, and a write's answer may be
+learned (`learn`) before its change arrives. Objects are shared: whoever reads them MUST NOT change them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agents.client.resources import ResourceRef
+from apiserver.api.selectors import LabelSelector
+
+Obj = dict[str, Any]
+IndexFunction = Callable[[Obj], Iterable[str]]
+Place = tuple[str, str]
+
+_TOMBSTONES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One object before and after a change. At least one of the two is there."""
+
+    ref: ResourceRef
+    old: Obj | None
+    new: Obj | None
+
+    @property
+    def object(self) -> Obj:
+        found = self.new if self.new is not None else self.old
+        if found is None:
+            raise ValueError("a delta without an object")
+        return found
+
+
+def version_of(obj: Obj) -> int:
+    return int(obj["metadata"].get("resourceVersion") or 0)
+
+
+def place_of(obj: Obj) -> Place:
+    meta = obj["metadata"]
+    return (meta.get("namespace", ""), meta["name"])
+
+
+class Informer:
+    def __init__(self, ref: ResourceRef) -> None:
+        self.ref = ref
+        self.rv = 0
+        self._objects: dict[Place, Obj] = {}
+        self._gone: OrderedDict[Place, int] = OrderedDict()
+        self._unseen: dict[Place, Obj | None] = {}
+        self._indexers: dict[str, IndexFunction] = {}
+        self._indexes: dict[str, dict[str, dict[Place, None]]] = {}
+        self._namespaces: dict[str, dict[Place, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def get(self, namespace: str, name: str) -> Obj | None:
+        return self._objects.get((namespace, name))
+
+    def list(self, namespace: str | None = None, selector: LabelSelector | None = None) -> Iterator[Obj]:
+        places = self._objects if namespace is None else self._namespaces.get(namespace, {})
+        for place in list(places):
+            obj = self._objects[place]
+            if selector is None or selector.matches(obj["metadata"].get("labels", {})):
+                yield obj
+
+    def add_index(self, name: str, function: IndexFunction) -> None:
+        """`function` gives the values that an object is found by. The same index may be added again."""
+        if name in self._indexers:
+            return
+        self._indexers[name] = function
+        self._indexes[name] = {}
+        for place, obj in self._objects.items():
+            self._index(name, function, place, obj)
+
+    def by_index(self, name: str, value: str) -> Sequence[Obj]:
+        return [self._objects[place] for place in self._indexes[name].get(value, ())]
+
+    def replace(self, items: Iterable[Obj], rv: int) -> Iterable[Delta]:
+        """Take a snapshot: everything that it holds or no longer holds, as deltas."""
+        fresh = {place_of(obj): obj for obj in items}
+        deltas: list[Delta] = []
+        for place in [p for p in self._objects if p not in fresh]:
+            old = self._objects[place]
+            if version_of(old) <= rv:
+                self._remove(place, rv)
+                deltas.append(Delta(self.ref, old, None))
+        for place, obj in fresh.items():
+            known = self._objects.get(place)
+            if known is None or version_of(known) < version_of(obj):
+                self._store(place, obj)
+            deltas.append(Delta(self.ref, known, self._objects[place]))
+        self.rv = max(self.rv, rv)
+        self._unseen.clear()
+        return deltas
+
+    def apply(self, change_type: str, obj: Obj) -> Delta:
+        """A change from the stream. What is known already gives a delta too: its keys are to be looked at again."""
+        place, version = place_of(obj), version_of(obj)
+        known = self._objects.get(place)
+        self.rv = max(self.rv, version)
+        if known is not None and version_of(known) >= version:
+            return Delta(self.ref, self._unseen.pop(place, None) or obj, known)
+        if known is None and self._gone.get(place, 0) >= version:
+            return Delta(self.ref, obj, None)
+        old = self._unseen.pop(place, None) or known
+        if change_type == "DELETED":
+            self._remove(place, version)
+            return Delta(self.ref, old or obj, None)
+        self._store(place, obj)
+        return Delta(self.ref, old, obj)
+
+    def learn(self, obj: Obj) -> None:
+        """The answer of a write of one's own: known at once, its delta comes with its change."""
+        place, version = place_of(obj), version_of(obj)
+        known = self._objects.get(place)
+        if version <= max(version_of(known) if known else 0, self._gone.get(place, 0)):
+            return
+        self._unseen.setdefault(place, known)
+        self._store(place, obj)
+
+    def _store(self, place: Place, obj: Obj) -> None:
+        self._drop_indexes(place)
+        self._gone.pop(place, None)
+        self._objects[place] = obj
+        self._namespaces.setdefault(place[0], {})[place] = None
+        for name, function in self._indexers.items():
+            self._index(name, function, place, obj)
+
+    def _remove(self, place: Place, version: int) -> None:
+        self._drop_indexes(place)
+        self._objects.pop(place, None)
+        held = self._namespaces.get(place[0], {})
+        held.pop(place, None)
+        self._gone[place] = version
+        if len(self._gone) > _TOMBSTONES:
+            self._gone.popitem(last=False)
+
+    def _index(self, name: str, function: IndexFunction, place: Place, obj: Obj) -> None:
+        for value in function(obj):
+            self._indexes[name].setdefault(value, {})[place] = None
+
+    def _drop_indexes(self, place: Place) -> None:
+        old = self._objects.get(place)
+        if old is None:
+            return
+        for name, function in self._indexers.items():
+            for value in function(old):
+                held = self._indexes[name].get(value)
+                if held is not None:
+                    held.pop(place, None)
+                    if not held:
+                        del self._indexes[name][value]
