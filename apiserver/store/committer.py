@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -31,6 +31,7 @@ from apiserver.store.base import (
 from apiserver.store.keys import Keys, field_of, resource_name
 from apiserver.store.settle import Settler, Verdict
 from apiserver.store.wire import Command, Refusal, Wire, WireDown, WireLost
+from broker.crashpoints import CrashPoints
 
 TIMEOUT_SECONDS = 5.0
 """For one round trip of commits. An fsync on a busy disk takes tens of milliseconds, seconds on a failing one."""
@@ -47,20 +48,6 @@ MAX_SENDINGS = 3
 
 _SCRIPT = (Path(__file__).parent / "commit.lua").read_bytes()
 _SHA = hashlib.sha1(_SCRIPT, usedforsecurity=False).hexdigest().encode()
-
-
-class CrashPoints(Protocol):
-    """Where a test may end the process (`broker.crashpoints`)."""
-
-    def reach(self, name: str) -> None: ...
-
-
-class _NoCrash:
-    def reach(self, name: str) -> None:
-        """Nothing is armed."""
-
-
-no_crash = _NoCrash()
 
 
 @dataclass(eq=False, slots=True)
@@ -84,9 +71,7 @@ class Pending:
 class Committer:
     """See the module's docstring."""
 
-    def __init__(
-        self, wire: Wire, *, keys: Keys, outbox_limit_entries: int, crash_points: CrashPoints = no_crash
-    ) -> None:
+    def __init__(self, wire: Wire, *, keys: Keys, outbox_limit_entries: int, crash_points: CrashPoints) -> None:
         self._wire = wire
         self._keys = keys
         self._limit = outbox_limit_entries

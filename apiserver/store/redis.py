@@ -22,11 +22,12 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from apiserver.store.base import Commit, Key, ResourceVersion, Stored, StoredResource, StoreUnavailable
-from apiserver.store.committer import Committer, CrashPoints, no_crash
+from apiserver.store.committer import Committer
 from apiserver.store.keys import Keys, field_of, resource_of, stored_of
 from apiserver.store.outbox import RedisOutbox
 from apiserver.store.pipeline import Pipeline
 from apiserver.store.wire import Command, Refusal, Session, Wire, WireDown, WireLost
+from broker.crashpoints import CrashPoints, from_environment
 
 CONNECT_TIMEOUT_SECONDS = 2.0
 """Opening a connection, and the first answer on it. A Redis that is away is told to clients as 503, soon."""
@@ -131,7 +132,7 @@ class RedisStore:
     """`Store` in Redis; see `apiserver.store.base` for what it promises.
 
     `url` is `unix:///path`, `redis://` or `rediss://`, with user and password where needed. `outbox_limit_entries`
-    bounds the changes that wait for the bus. `crash_points` is for tests of what a crash leaves behind.
+    bounds the changes that wait for the bus. `crash_points` defaults to what the environment arms.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class RedisStore:
         *,
         cluster: str = "backbeat",
         outbox_limit_entries: int = 1_000_000,
-        crash_points: CrashPoints = no_crash,
+        crash_points: CrashPoints | None = None,
     ) -> None:
         self._keys = Keys(cluster)
         self._commit_wire: Wire = RedisWire(url, name="commits")
@@ -153,7 +154,7 @@ class RedisStore:
             self._commit_wire,
             keys=self._keys,
             outbox_limit_entries=outbox_limit_entries,
-            crash_points=crash_points,
+            crash_points=crash_points or from_environment(),
         )
         self._outbox = RedisOutbox(self._reads, self._outbox_wire, keys=self._keys)
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from apiserver.store.base import ChangeType, Commit, Key, ResourceVersion, StoredResource
+from broker import subjects
 
 CONFIGMAPS = StoredResource("", "configmaps")
 _MARK = b"@rv@"
@@ -51,6 +52,6 @@ def commit_object(obj: dict[str, Any], *, rv: int, change: ChangeType, resource:
         expected_rv=ResourceVersion(rv),
         head=head,
         tail=tail,
-        subject=f"changes.{resource.group or 'core'}.{resource.resource}.{namespace or '_'}.{name}",
+        subject=subjects.subject_for(resource.group, resource.resource, namespace, name),
         headers=(("Backbeat-Actor", "tester"),),
     )
