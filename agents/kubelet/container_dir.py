@@ -171,7 +171,6 @@ class StoredContainer:
             signal=int(exit_.get("signal", "0")),
             reason=exit_.get("reason", ""),
             message=exit_.get("message", ""),
-            spec_hash=self.config.spec_hash,
         )
 
     def order(self) -> dict[str, Any]:

@@ -141,8 +141,7 @@ class ProcessRuntime:
             return RuntimeStatus(False, f"the state directory cannot be written: {err}")
         return RuntimeStatus(True)
 
-    @property
-    def node_address(self) -> str:
+    def node_address(self, node: str) -> str:
         return self._addresses.node_address
 
     # Sandboxes
@@ -151,7 +150,7 @@ class ProcessRuntime:
         known = self._sandboxes.get(config.uid)
         if known is not None:
             return known
-        ip = self.node_address if config.host_network else self._addresses.take()
+        ip = self.node_address(config.node) if config.host_network else self._addresses.take()
         sandbox = Sandbox(SandboxId(config.uid), config, ip, ready=True, created_at=datetime.now(UTC))
         pod_dir = self._pod_dir(config.uid)
         (pod_dir / "containers").mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -118,7 +118,6 @@ class ContainerConfig:
     mounts: tuple[Mount, ...] = ()
     run_as: RunAs = RunAs()
     stop_signal: str = "SIGTERM"
-    spec_hash: str = ""
     annotations: tuple[tuple[str, str], ...] = ()  # the pod's, for runtimes that read some
 
 
@@ -140,7 +139,6 @@ class Container:
     signal: int = 0
     reason: str = ""  # Completed, Error, StartError, Unknown
     message: str = ""
-    spec_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +180,10 @@ class Runtime(Protocol):
     async def version(self) -> RuntimeVersion: ...
 
     async def status(self) -> RuntimeStatus: ...
+
+    def node_address(self, node: str) -> str:
+        """The node's own address: its InternalIP, and that of pods on the host's network."""
+        ...
 
     async def run_pod_sandbox(self, config: SandboxConfig) -> Sandbox:
         """Make the pod's sandbox; the one it has, where it has one."""
