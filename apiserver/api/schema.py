@@ -8,7 +8,7 @@ types (JSONSchemaProps) cost nothing until something walks them. Trees are never
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Any
 
 from apiserver.api.schema_source import REF, Raw, UnknownDefinition, definitions, definitions_by_gvk
@@ -177,7 +177,7 @@ class Schema:
         return tuple((g["group"], g["version"], g["kind"]) for g in told)
 
 
-@lru_cache(maxsize=None)
+@cache
 def schema_for(definition: str) -> Schema:
     """The schema of an upstream definition, such as `io.k8s.api.apps.v1.Deployment`. Raises UnknownDefinition."""
     raw = definitions().get(definition)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from apiserver.api import conversion
 from apiserver.api.kinds.base import KindRules, rules_for
-from apiserver.api.resources import REGISTRY, Registry, Resource
+from apiserver.api.resources import REGISTRY, Registry, Resource, StorageRef
 from apiserver.api.schema import Schema, schema_for
 from apiserver.store.base import Key, StoredResource
 from broker import subjects
@@ -81,7 +80,18 @@ class Endpoints:
         key = (group, version, f"kind={kind}")
         found = self._built.get(key)
         if found is None:
-            found = self._built[key] = self._build(Resource.shape(group, version, kind, definition))
+            found = self._built[key] = self._build(
+                Resource(
+                    group=group,
+                    version=version,
+                    plural=kind.lower() + "s",
+                    kind=kind,
+                    namespaced=True,
+                    verbs=(),
+                    definition=definition,
+                    storage=StorageRef(group, kind.lower() + "s", version),
+                )
+            )
         return found
 
     def stored_as(self, stored: StoredResource) -> Endpoint | None:
@@ -101,7 +111,3 @@ class Endpoints:
             converted=(storage.group, storage.version) != (resource.group, resource.version),
             has_status="status" in resource.subresources,
         )
-
-
-def selectable(endpoint: Endpoint, obj: Obj) -> Mapping[str, str]:
-    return endpoint.rules.selectable_fields(obj)
