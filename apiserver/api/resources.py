@@ -1,16 +1,17 @@
 """Which resources are served: group, version, names, verbs, subresources, and where the objects are stored.
 
-`builtin()` makes a registry of upstream's stable groups, read off `data/resources-1.36.json`; `REGISTRY` is the one
-that a server uses. Resources may be added and removed while it runs: every read sees either the old set or the new
-one, never a mixture, since a change replaces the tables and does not touch them.
+`builtin()` makes a registry of upstream's stable groups, read off `data/resources-1.36.json`; `REGISTRY` is one of all
+that upstream has, and a server's own has only the subresources that it answers. Resources may be added and removed
+while it runs: every read sees either the old set or the new one, never a mixture, since a change replaces the tables
+and does not touch them.
 
 Two served versions of one kind share their storage: HorizontalPodAutoscaler is kept as autoscaling/v2, Event as v1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources as package_data
 from types import MappingProxyType
 from typing import Any
@@ -169,9 +170,21 @@ def definition_of(group: str, version: str, kind: str) -> str:
     return f"{package}.{version}.{kind}"
 
 
-def builtin() -> Registry:
-    """A new registry of upstream's stable groups."""
-    return Registry(_served(_load()))
+def builtin(subresources: Collection[tuple[str, str]] | None = None) -> Registry:
+    """A new registry of upstream's stable groups.
+
+    `subresources` are the pairs of subresource and verb, such as ("scale", "get"), that the caller can answer: the
+    registry has no others, so discovery and OpenAPI promise none. None means all that upstream has.
+    """
+    found = _served(_load())
+    if subresources is None:
+        return Registry(found)
+    return Registry(replace(r, subresources=_only(r.subresources, subresources)) for r in found)
+
+
+def _only(found: Mapping[str, Subresource], wanted: Collection[tuple[str, str]]) -> Mapping[str, Subresource]:
+    kept = {name: replace(s, verbs=tuple(v for v in s.verbs if (name, v) in wanted)) for name, s in found.items()}
+    return MappingProxyType({name: sub for name, sub in kept.items() if sub.verbs})
 
 
 def _load() -> list[dict[str, Any]]:
