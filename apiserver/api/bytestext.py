@@ -56,3 +56,8 @@ def _place(text: str, index: int) -> int:
             return len(text[:i].encode())
         left -= 1
     return len(text.encode())
+
+
+def decoded_length(text: str) -> int:
+    """How many bytes the base64 stands for, without decoding it."""
+    return len(text) * 3 // 4 - text[-2:].count("=")

@@ -53,8 +53,8 @@ def forbidden(path: str, detail: str) -> FieldError:
     return FieldError("FieldValueForbidden", path, _join("Forbidden", detail))
 
 
-def duplicate(path: str, value: Any) -> FieldError:
-    return FieldError("FieldValueDuplicate", path, f"Duplicate value: {_shown(value)}")
+def duplicate(path: str, value: Any, detail: str = "") -> FieldError:
+    return FieldError("FieldValueDuplicate", path, _join(f"Duplicate value: {_shown(value)}", detail))
 
 
 def not_found_value(path: str, value: Any) -> FieldError:

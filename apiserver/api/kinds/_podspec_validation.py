@@ -7,10 +7,10 @@ must repeat its container ports as host ports in the host's network, and only it
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Any
 
 from apiserver.api.fielderrors import duplicate, forbidden, invalid_value, not_supported, required
+from apiserver.api.kinds._addresses import check_ip
 from apiserver.api.kinds._checks import (
     MAX_INT32,
     Errors,
@@ -49,14 +49,6 @@ _SYSTEMS = ("linux", "windows")
 _MAX_NAMESERVERS = 3
 _MAX_SEARCHES = 32
 _MAX_SEARCH_CHARACTERS = 2048
-_NOT_AN_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-
-
-def check_address(value: str, path: str, errors: Errors) -> None:
-    try:
-        ip_address(value)
-    except ValueError:
-        errors.append(invalid_value(path, value, _NOT_AN_ADDRESS))
 
 
 def _check_dns(config: Spec, path: str, errors: Errors) -> None:
@@ -65,7 +57,7 @@ def _check_dns(config: Spec, path: str, errors: Errors) -> None:
         told = f"must not have more than {_MAX_NAMESERVERS} nameservers"
         errors.append(invalid_value(f"{path}.nameservers", servers, told))
     for i, server in enumerate(servers):
-        check_address(server, f"{path}.nameservers[{i}]", errors)
+        check_ip(server, f"{path}.nameservers[{i}]", errors)
     if len(searches) > _MAX_SEARCHES:
         told = f"must not have more than {_MAX_SEARCHES} search paths"
         errors.append(invalid_value(f"{path}.searches", searches, told))
@@ -132,7 +124,7 @@ def _check_host_ports(spec: Spec, path: str, errors: Errors, *, is_pod: bool) ->
 
 def _check_host_aliases(aliases: list[Spec], path: str, errors: Errors) -> None:
     for i, alias in enumerate(aliases):
-        check_address(alias.get("ip") or "", f"{path}[{i}].ip", errors)
+        check_ip(alias.get("ip") or "", f"{path}[{i}].ip", errors)
         for j, host in enumerate(alias.get("hostnames") or ()):
             check_name(host, f"{path}[{i}].hostnames[{j}]", errors, rule=dns_subdomain)
 

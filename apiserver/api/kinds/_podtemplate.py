@@ -26,8 +26,6 @@ WIDE_COLUMNS = (
     Column("Images", description="The images of the containers in the template.", priority=1),
 )
 SELECTOR_COLUMN = Column("Selector", description="Which pods belong to this object.", priority=1)
-NAME_COLUMN = Column("Name", format="name", description="Name must be unique within a namespace.")
-AGE_COLUMN = Column("Age", description="How long ago this object was created.")
 
 
 def default_template(template: Template) -> None:

@@ -1,7 +1,7 @@
 """What one kind adds to the rules that all objects share: one `KindRules` per kind, one file per kind.
 
-A newcomer adds a kind's behaviour by writing `apiserver/api/kinds/<kind>.py`, which calls `register(KindRules(...))`,
-and naming that module in `apiserver/api/kinds/__init__.py`. A kind without rules is served by its schema alone.
+A newcomer adds a kind's behaviour by writing `apiserver/api/kinds/<kind>.py`, which calls `register(KindRules(...))`.
+A kind without rules is served by its schema alone.
 
 Every function is pure: no I/O, no clock (the caller passes `now`), no randomness. Objects are plain JSON dicts that
 already passed the schema: types are right, unknown fields are gone.
@@ -68,6 +68,8 @@ class KindRules:
     prepare_status_update: Callable[[Obj, Obj], None] = _nothing_changed
     """(new, old) on the status subresource. The caller has put everything but `status` back already."""
     validate: Callable[[Obj], list[FieldError]] = _valid
+    validate_create: Callable[[Obj], list[FieldError]] = _valid
+    """What is asked of new objects alone. `validate` runs too."""
     validate_update: Callable[[Obj, Obj], list[FieldError]] = _valid_update
     """(new, old): immutable fields and transitions. `validate` runs too."""
     validate_status_update: Callable[[Obj, Obj], list[FieldError]] = _valid_update
@@ -92,6 +94,8 @@ class KindRules:
     create_on_update: bool = False
     """PUT of a name that does not exist creates it (upstream: `AllowCreateOnUpdate`; Lease, Event, Endpoints, …)."""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    """Facts that few kinds have. `requires_resource_version`: a PUT must say which version it replaces.
+    `generation_counts_annotations`: their change counts too. `status_on_create`: a new object may bring its status."""
 
 
 _RULES: dict[tuple[str, str], KindRules] = {}

@@ -16,12 +16,11 @@ from apiserver.api.kinds._checks import (
     check_not_negative,
     dns_subdomain,
 )
+from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds._cron import BadSchedule, check_schedule, is_time_zone
 from apiserver.api.kinds._job_spec import check_job_spec, default_failure_policy
 from apiserver.api.kinds._label_selectors import selector_text
 from apiserver.api.kinds._podtemplate import (
-    AGE_COLUMN,
-    NAME_COLUMN,
     SELECTOR_COLUMN,
     WIDE_COLUMNS,
     container_cells,

@@ -9,11 +9,10 @@ from typing import Any
 from apiserver.api.fielderrors import FieldError, forbidden, invalid_value, not_supported, required
 from apiserver.api.kinds._ages import age
 from apiserver.api.kinds._checks import Errors, check_not_negative
+from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds._label_selectors import selector_text
 from apiserver.api.kinds._percents import check_at_most_all, check_positive, number
 from apiserver.api.kinds._podtemplate import (
-    AGE_COLUMN,
-    NAME_COLUMN,
     SELECTOR_COLUMN,
     WIDE_COLUMNS,
     check_at_most,

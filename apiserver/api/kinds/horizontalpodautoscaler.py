@@ -9,7 +9,7 @@ from typing import Any
 from apiserver.api.fielderrors import FieldError, forbidden, invalid_value, required
 from apiserver.api.kinds._ages import age
 from apiserver.api.kinds._checks import NOT_POSITIVE, Errors, check_choice, check_not_negative
-from apiserver.api.kinds._podtemplate import AGE_COLUMN, NAME_COLUMN
+from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds.base import Cell, Column, KindRules, register
 
 Autoscaler = dict[str, Any]

@@ -9,11 +9,10 @@ from typing import Any
 from apiserver.api.fielderrors import FieldError, invalid_value, required
 from apiserver.api.kinds._ages import age, between
 from apiserver.api.kinds._checks import Errors, check_immutable
+from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds._job_spec import check_job_spec, default_job_spec
 from apiserver.api.kinds._label_selectors import check_selector, selector_text
 from apiserver.api.kinds._podtemplate import (
-    AGE_COLUMN,
-    NAME_COLUMN,
     SELECTOR_COLUMN,
     WIDE_COLUMNS,
     check_counts,

@@ -9,9 +9,10 @@ from typing import Any
 from apiserver.api.fielderrors import FieldError, invalid_value
 from apiserver.api.kinds._ages import age
 from apiserver.api.kinds._checks import Errors, check_optional_choice
+from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds._label_selectors import check_selector
 from apiserver.api.kinds._percents import check_at_most_all, check_positive
-from apiserver.api.kinds._podtemplate import AGE_COLUMN, NAME_COLUMN, check_counts
+from apiserver.api.kinds._podtemplate import check_counts
 from apiserver.api.kinds.base import Cell, Column, KindRules, register
 
 Budget = dict[str, Any]

@@ -8,9 +8,9 @@ from typing import Any
 
 from apiserver.api.fielderrors import FieldError
 from apiserver.api.kinds._checks import Errors
+from apiserver.api.kinds._columns import NAME_COLUMN
 from apiserver.api.kinds._label_selectors import labels_text
 from apiserver.api.kinds._podtemplate import (
-    NAME_COLUMN,
     check_template,
     container_cells,
     default_template,

@@ -9,7 +9,7 @@ from typing import Any
 from apiserver.api.fielderrors import FieldError, forbidden
 from apiserver.api.kinds._ages import age
 from apiserver.api.kinds._checks import Errors
-from apiserver.api.kinds._podtemplate import AGE_COLUMN, NAME_COLUMN
+from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds._scheduling_validation import check_preemption
 from apiserver.api.kinds.base import Cell, Column, KindRules, register
 

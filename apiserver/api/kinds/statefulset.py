@@ -9,10 +9,9 @@ from typing import Any
 from apiserver.api.fielderrors import FieldError, forbidden, invalid_value, required
 from apiserver.api.kinds._ages import age
 from apiserver.api.kinds._checks import Errors, check_choice, check_name, check_not_negative, dns_label
+from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds._percents import check_at_most_all, check_positive, number
 from apiserver.api.kinds._podtemplate import (
-    AGE_COLUMN,
-    NAME_COLUMN,
     WIDE_COLUMNS,
     check_at_most,
     check_collision_count,
