@@ -61,7 +61,7 @@ def fill_new(endpoint: Endpoint, obj: Obj, *, uid: str, now: datetime) -> None:
     metadata.pop("generation", None)
     if endpoint.rules.counts_generation:
         metadata["generation"] = 1
-    if endpoint.has_status:
+    if endpoint.has_status and not endpoint.rules.extra.get("status_on_create"):
         obj.pop("status", None)
 
 
@@ -103,7 +103,8 @@ def count_generation(endpoint: Endpoint, obj: Obj, old: Obj) -> None:
 
 def check_new(endpoint: Endpoint, obj: Obj) -> None:
     """Raises Invalid with every complaint about a new object."""
-    errors = _meta_errors(endpoint, obj) + endpoint.rules.validate(obj)
+    rules = endpoint.rules
+    errors = _meta_errors(endpoint, obj) + rules.validate(obj) + rules.validate_create(obj)
     _raise(endpoint, obj, errors)
 
 
