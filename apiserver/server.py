@@ -28,6 +28,7 @@ from broker.stream import StreamSettings
 
 from apiserver import admission, bootstrap
 from apiserver.api.kinds.base import rules_for
+from apiserver.api.resources import builtin
 from apiserver.api.status import StatusError
 from apiserver.authn import Authenticator
 from apiserver.authn.authenticator import TokenFile
@@ -42,7 +43,7 @@ from apiserver.rest.logs import Logs
 from apiserver.rest.metrics import Metrics
 from apiserver.rest.reads import Reader
 from apiserver.rest.records import Records
-from apiserver.rest.subresources import Subresources
+from apiserver.rest.subresources import SERVED, Subresources
 from apiserver.rest.virtual import Virtual
 from apiserver.settings import ServerSettings
 from apiserver.store.base import StoredResource
@@ -70,7 +71,7 @@ class Server:
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
         self._stopping = asyncio.Event()
-        self._endpoints = Endpoints()
+        self._endpoints = Endpoints(builtin(SERVED))
         self._store = RedisStore(
             settings.redis_url.get_secret_value(),
             cluster=settings.cluster_name,

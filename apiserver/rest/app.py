@@ -141,7 +141,7 @@ class App:
     async def _route(self, incoming: HttpRequest, user: User) -> Response | Stream:
         info = incoming.info
         if not info.resource:
-            found = await self._documents.serve(info.path, incoming.headers)
+            found = await self._documents.serve(info.path, incoming.headers, incoming.query)
             if found is None:
                 raise status.NotFound("the server could not find the requested resource")
             return found
@@ -169,14 +169,14 @@ class App:
 
     async def _dispatch(self, call: Call) -> Response | Stream:
         info = call.request.info
-        if self._virtual.serves(info.resource):
-            return await self._virtual.serve(call)
         if info.subresource:
             return await self._subresources.serve(call, call.endpoint)
-        if call.endpoint.resource.plural == "bindings":
-            return await self._subresources.bind(call)
         if info.verb not in call.endpoint.resource.verbs:
             raise status.MethodNotAllowed("the server does not allow this method on the requested resource")
+        if self._virtual.serves(info.resource):
+            return await self._virtual.serve(call)
+        if call.endpoint.resource.plural == "bindings":
+            return await self._subresources.bind(call)
         match info.verb:
             case "get":
                 return await reads.get(self._records, call)

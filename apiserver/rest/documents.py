@@ -6,9 +6,10 @@ Discovery and OpenAPI documents are made once and kept as bytes with an ETag; a 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,16 +18,21 @@ from apiserver.api import discovery, openapi
 from apiserver.api.resources import Registry
 from apiserver.api.status import NotAcceptable, NotFound
 from apiserver.rest.http import JSON, TEXT, Response
+from apiserver.rest.request import Query
 from apiserver.rest.virtual import Health
 
-_AGGREGATED = "as=apigroupdiscoverylist"
+_AGGREGATED = {"g": "apidiscovery.k8s.io", "as": "APIGroupDiscoveryList"}
+_AGGREGATED_VERSIONS = ("v2", "v2beta1")
+_JSON_RANGES = ("application/json", "application/*", "*/*")
+_YEAR_SECONDS = 365 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
     body: bytes
-    etag: str
+    hash: str
     content_type: bytes = JSON
+    cache_control: bytes = b""
 
 
 class Documents:
@@ -39,25 +45,27 @@ class Documents:
         self._health = health
         self._kept: dict[str, Document] = {}
 
-    async def serve(self, path: str, headers: Mapping[str, str]) -> Response | None:
+    async def serve(self, path: str, headers: Mapping[str, str], query: Query) -> Response | None:
         if path in ("/livez", "/healthz", "/readyz") or path.startswith(("/livez/", "/readyz/")):
-            return await self._healthz(path)
+            return await self._healthz(path, verbose="verbose" in query)
         if path == "/metrics":
             return Response(generate_latest(), 200, CONTENT_TYPE_LATEST.encode())
         if path == "/openapi/v2":
             raise NotAcceptable("OpenAPI v2 is not served; use /openapi/v3")
-        document = await self._document(path.rstrip("/") or "/", headers.get("accept", ""))
+        path = path.rstrip("/") or "/"
+        if path.startswith(openapi.PREFIX):
+            return await self._openapi(path, headers, query.text("hash"))
+        document = self._discovery(path, headers.get("accept", ""))
         return _conditional(document, headers) if document else None
 
-    async def _document(self, path: str, accept: str) -> Document | None:
+    def _discovery(self, path: str, accept: str) -> Document | None:
         if path in ("/api", "/apis") and (form := _aggregated_version(accept)):
             return self._keep(
                 f"{path} {form}",
                 lambda: discovery.aggregated(self._registry, path, version=form),
-                f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList".encode(),
+                content_type=f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList".encode(),
+                cache_control=b"public",
             )
-        if path.startswith("/openapi/v3"):
-            return await self._openapi(path)
         maker = self._maker(path)
         return self._keep(path, maker) if maker else None
 
@@ -80,52 +88,72 @@ class Documents:
                 return lambda: discovery.api_resource_list(self._registry, group, version)
         return None
 
-    async def _openapi(self, path: str) -> Document | None:
-        kept = self._kept.get(path)
-        if kept is None:
+    async def _openapi(self, path: str, headers: Mapping[str, str], asked_hash: str) -> Response | None:
+        """A document that is asked for by its hash never changes; one that has changed since is elsewhere."""
+        document = self._kept.get(path)
+        if document is None:
             made = await asyncio.to_thread(openapi.document, self._registry, path)
             if made is None:
                 return None
-            kept = self._kept[path] = _document(made, JSON)
-        return kept
+            document = self._kept[path] = Document(made, openapi.digest(made))
+        if not _accepts_json(headers.get("accept", "")):
+            raise NotAcceptable("only the following media types are accepted: application/json")
+        if not asked_hash or path == openapi.PREFIX:
+            return _conditional(document, headers)
+        if asked_hash != document.hash:
+            return Response(b"", 301, TEXT, [(b"location", f"{path}?hash={document.hash}".encode())])
+        response = _conditional(document, headers)
+        expires = formatdate(time.time() + _YEAR_SECONDS, usegmt=True)
+        response.headers += [(b"cache-control", b"public, immutable"), (b"expires", expires.encode())]
+        return response
 
-    def _keep(self, key: str, make: Callable[[], object], content_type: bytes = JSON) -> Document:
+    def _keep(
+        self, key: str, make: Callable[[], object], *, content_type: bytes = JSON, cache_control: bytes = b""
+    ) -> Document:
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[key] = _document(orjson.dumps(make()), content_type)
+            body = orjson.dumps(make())
+            kept = self._kept[key] = Document(body, openapi.digest(body), content_type, cache_control)
         return kept
 
-    async def _healthz(self, path: str) -> Response:
+    async def _healthz(self, path: str, *, verbose: bool) -> Response:
         parts = await self._health() if path.startswith("/readyz") else {}
         asked = path.split("/")[2:] if path.count("/") > 1 else []
         if asked and asked[0]:
             if asked[0] not in (*parts, "ping"):
                 raise NotFound("the server could not find the requested resource")
             parts = {k: v for k, v in parts.items() if k == asked[0]}
-        failed = {name: why for name, why in parts.items() if why}
-        if not failed:
+        failed = any(parts.values())
+        if not failed and not verbose:
             return Response(b"ok", 200, TEXT)
-        lines = [f"[-]{name} failed: {failed[name]}" if name in failed else f"[+]{name} ok" for name in parts]
-        return Response("\n".join([*lines, f"{path.split('/')[1]} check failed", ""]).encode(), 500, TEXT)
-
-
-def _document(body: bytes, content_type: bytes) -> Document:
-    return Document(body, '"' + hashlib.sha256(body).hexdigest()[:32].upper() + '"', content_type)
+        lines = [f"[-]{name} failed: {why}" if why else f"[+]{name} ok" for name, why in parts.items()]
+        verdict = f"{path.split('/')[1]} check {'failed' if failed else 'passed'}"
+        return Response("\n".join(["[+]ping ok", *lines, verdict, ""]).encode(), 500 if failed else 200, TEXT)
 
 
 def _conditional(document: Document, headers: Mapping[str, str]) -> Response:
-    etag = (b"etag", document.etag.encode())
-    if document.etag in headers.get("if-none-match", ""):
-        return Response(b"", 304, document.content_type, [etag])
-    return Response(document.body, 200, document.content_type, [etag, (b"vary", b"Accept")])
+    etag = f'"{document.hash}"'
+    answer = [(b"etag", etag.encode()), (b"vary", b"Accept")]
+    if document.cache_control:
+        answer.append((b"cache-control", document.cache_control))
+    if etag in headers.get("if-none-match", ""):
+        return Response(b"", 304, document.content_type, answer)
+    return Response(document.body, 200, document.content_type, answer)
 
 
 def _aggregated_version(accept: str) -> str:
-    """The discovery version of the first clause that asks for the aggregated form, in the client's order."""
-    for clause in accept.lower().replace(" ", "").split(","):
-        if not clause.startswith(("application/json", "*/*")):
+    """The discovery version of the first clause that can be answered, in the client's order; empty for the old form."""
+    for clause in accept.split(","):
+        media, *rest = (part.strip() for part in clause.split(";"))
+        parameters = dict(part.partition("=")[::2] for part in rest)
+        if media not in _JSON_RANGES:
             continue
-        if _AGGREGATED not in clause or "g=apidiscovery.k8s.io" not in clause:
+        if "as" not in parameters:
             return ""
-        return "v2beta1" if "v=v2beta1" in clause else "v2"
+        if _AGGREGATED.items() <= parameters.items() and parameters.get("v") in _AGGREGATED_VERSIONS:
+            return parameters["v"]
     return ""
+
+
+def _accepts_json(accept: str) -> bool:
+    return not accept or any(clause.partition(";")[0].strip() in _JSON_RANGES for clause in accept.split(","))

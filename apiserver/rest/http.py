@@ -118,7 +118,9 @@ def _too_large() -> RequestEntityTooLarge:
 
 async def send_response(send: Send, response: Response, request_headers: Mapping[str, str], *, head: bool) -> None:
     body = response.body
-    headers = [(b"content-type", response.content_type), (b"cache-control", b"no-cache, private"), *response.headers]
+    headers = [(b"content-type", response.content_type), *response.headers]
+    if not any(key == b"cache-control" for key, _ in headers):
+        headers.append((b"cache-control", b"no-cache, private"))
     if len(body) >= GZIP_FROM_BYTES and "gzip" in request_headers.get("accept-encoding", ""):
         body = await asyncio.to_thread(_gzip, body)
         headers.append((b"content-encoding", b"gzip"))

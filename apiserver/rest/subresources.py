@@ -1,6 +1,7 @@
 """What hangs below an object: status, scale, binding, eviction, finalize, log.
 
-`SERVED` is the table of them; a subresource that is not in it is not in discovery either and answers 404.
+`SERVED` is the table of them. The server's registry is made with it, so a subresource that is not in it is not in
+discovery either and answers 404.
 """
 
 from __future__ import annotations
@@ -156,4 +157,5 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("eviction", "create"): Subresources.evict,
     ("log", "get"): Subresources.log,
 }
-SERVED = frozenset(name for name, _ in _HANDLERS)
+SERVED = frozenset(_HANDLERS)
+"""Pairs of subresource and verb. The server's registry has no others."""
