@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from apiserver.api.conversion_behavior import behavior_from_text, behavior_to_text
-from apiserver.api.conversion_metrics import metric_to_v1, metric_to_v2
+from apiserver.api.conversion_metrics import Part, metric_to_v1, metric_to_v2
 from apiserver.api.gotext import json_text
 from apiserver.api.schema import schema_for
 from apiserver.api.schema_check import TypeMismatch, check
@@ -93,7 +93,7 @@ def _status_of(status: Obj, told: Obj) -> Obj:
     return out
 
 
-def _from_annotation(text: str, kind: str, part: str) -> list[Obj]:
+def _from_annotation(text: str, kind: str, part: Part) -> list[Obj]:
     metrics = [metric_to_v2(m, part) for m in _listed(text)]
     return metrics if all(_fits(kind, m) for m in metrics) else []
 
