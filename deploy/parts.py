@@ -1,0 +1,185 @@
+"""The parts that run as processes of their own: their settings from text values, their entries, their errors.
+
+`backbeat <part>` gets the values from flags and environment, `deploy.part` from the environment alone. What a user did
+wrong ends with one line on standard error and exit code 2; starting again does not help. A server that is away is no
+error: parts wait for what they need.
+"""
+
+from __future__ import annotations
+
+import importlib
+import socket
+import sys
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from deploy.reach import NATS_PORTS, REDIS_PORTS, complaint, why_unreachable
+
+PREFIX = "BACKBEAT_"
+EXIT_USAGE = 2
+EXIT_FAILED = 1
+EXIT_LOST_LEADERSHIP = 75
+"""EX_TEMPFAIL: start it again."""
+
+NOT_OPTIONS = frozenset({"heartbeats", "capacity", "pressure"})
+"""Groups of settings: too much for one flag or variable."""
+
+
+class BadUrl(ValueError):
+    """The URL of a server has not the right form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Names, so that only what one process needs is imported."""
+
+    name: str
+    settings: str
+    entry: str
+    stands_for_election: bool = False
+
+
+PARTS = {
+    part.name: part
+    for part in (
+        Part("apiserver", "apiserver.settings:ServerSettings", "apiserver.main:run"),
+        Part("controllers", "agents.controllers.settings:ControllerSettings", "agents.controllers.main:run", True),
+        Part("scheduler", "agents.scheduler.settings:SchedulerSettings", "agents.scheduler.main:run", True),
+        Part("kubelet", "agents.kubelet.settings:KubeletSettings", "agents.kubelet.main:run"),
+    )
+}
+
+FLAGS = {"redis_url": "--redis", "nats_url": "--nats", "node_names": "--node", "node_labels": "--node-label"}
+"""Where a flag is not called as its setting."""
+
+
+def flag(setting: str) -> str:
+    return FLAGS.get(setting, "--" + setting.replace("_", "-"))
+
+
+def variable(setting: str) -> str:
+    return PREFIX + setting.upper()
+
+
+def _option(setting: str) -> str:
+    return f"{flag(setting)} (or {variable(setting)})"
+
+
+def from_environment(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that the environment gives for a part; lists are separated by commas."""
+    model: type[BaseModel] = _load(PARTS[name].settings)
+    given = {field: environment.get(variable(field), "") for field in model.model_fields if field not in NOT_OPTIONS}
+    return {field: _structured(field, text) for field, text in given.items() if text}
+
+
+def _structured(field: str, text: str) -> Any:
+    if field == "node_names":
+        return tuple(word.strip() for word in text.split(",") if word.strip())
+    if field == "node_labels":
+        return labels(text.split(","))
+    return text
+
+
+def labels(pairs: Iterable[str]) -> dict[str, str]:
+    """`key=value` each."""
+    return {pair.partition("=")[0].strip(): pair.partition("=")[2].strip() for pair in pairs if pair.strip()}
+
+
+def run_part(name: str, values: Mapping[str, Any], *, warn: bool = False) -> int:
+    """Run until it is told to stop. Returns the exit code. `warn`: say at the start which servers are away."""
+    part = PARTS[name]
+    try:
+        settings = _settings(part, values)
+        _check_urls(settings)
+        if warn:
+            _warn_unreachable(name, settings)
+        _load(part.entry)(settings)
+    except KeyboardInterrupt:
+        return 0
+    except Exception as err:
+        told = explain(err)
+        if told is None:
+            raise  # a bug: the traceback is wanted
+        message, code = told
+        _say(f"backbeat {name}: {message}")
+        return code
+    return 0
+
+
+def _settings(part: Part, values: Mapping[str, Any]) -> BaseModel:
+    model: type[BaseModel] = _load(part.settings)
+    given = {field: value for field, value in values.items() if value is not None}
+    if part.stands_for_election:
+        given.setdefault("identity", f"{socket.gethostname()}_{uuid.uuid4()}")  # upstream's form; two never share one
+    return model(**given)
+
+
+def _urls(settings: BaseModel) -> Iterator[tuple[str, str, dict[str, int]]]:
+    for field, ports in (("redis_url", REDIS_PORTS), ("nats_url", NATS_PORTS)):
+        secret = getattr(settings, field, None)
+        if secret is not None:
+            yield field, secret.get_secret_value(), ports
+
+
+def _check_urls(settings: BaseModel) -> None:
+    for field, url, ports in _urls(settings):
+        why = complaint(url, ports)
+        if why:
+            raise BadUrl(f"{_option(field)}: {why}")
+
+
+def _warn_unreachable(name: str, settings: BaseModel) -> None:
+    for field, url, ports in _urls(settings):
+        why = why_unreachable(url, ports)
+        if why:
+            _say(f"backbeat {name}: {_option(field)}: cannot reach {why}. Is it running? I go on trying")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _load(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def explain(err: BaseException) -> tuple[str, int] | None:
+    """The line for the user, and the exit code. None for what is not the user's doing."""
+    if isinstance(err, BaseExceptionGroup):
+        told = [explain(inner) for inner in err.exceptions]
+        known = [entry for entry in told if entry is not None]
+        return known[0] if known and len(known) == len(told) else None
+    if isinstance(err, ValidationError):
+        return "; ".join(_complaints(err)), EXIT_USAGE
+    if type(err).__name__ == "LostLeadership":
+        return "another one leads now; start again", EXIT_LOST_LEADERSHIP
+    if type(err).__name__ in _USERS:
+        return str(err), EXIT_USAGE
+    if isinstance(err, OSError):
+        return os_error(err)
+    return None
+
+
+_USERS = frozenset({"BadKubeconfig", "KeyFileError", "TokenFileError", "StateDirInUse", "BadUrl", "AddressesExhausted"})
+"""By name, so that no part needs to import what only another raises."""
+
+
+def os_error(err: OSError) -> tuple[str, int]:
+    where = f"{err.filename}: " if err.filename else ""
+    return f"{where}{err.strerror or err}", EXIT_FAILED
+
+
+def _complaints(err: ValidationError) -> Iterator[str]:
+    for error in err.errors(include_url=False, include_input=False):
+        name = str(error["loc"][0]) if error["loc"] else ""
+        where = _option(name) if name else ""
+        if error["type"] == "missing":
+            yield f"{where} is needed"
+        else:
+            said = error["msg"].removeprefix("Value error, ")
+            yield f"{where}: {said}" if where else said
