@@ -103,6 +103,8 @@ class Registry:
         self._by_name: dict[tuple[str, str, str], Resource] = {}
         self._by_kind: dict[GroupVersionKind, Resource] = {}
         self._versions: dict[str, tuple[str, ...]] = {}
+        self.revision = 0
+        """Counts the changes: whoever keeps something made of the registry makes it anew when this has moved."""
         for resource in served:
             self.add(resource)
 
@@ -128,6 +130,7 @@ class Registry:
         ordered = {g: tuple(versions[g]) for g in sorted(versions, key=_rank)}
         by_kind = {r.gvk: r for r in reversed(by_name.values())}
         self._by_name, self._by_kind, self._versions = by_name, by_kind, ordered
+        self.revision += 1
 
     def lookup(self, group: str, version: str, plural: str) -> Resource | None:
         return self._by_name.get((group, version, plural))

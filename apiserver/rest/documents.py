@@ -1,6 +1,7 @@
 """What the server says of itself: discovery, OpenAPI, version, health, metrics.
 
-Discovery and OpenAPI documents are made once and kept as bytes with an ETag; a client that has them is told so (304).
+Discovery and OpenAPI documents are made once, at least until the registry changes, and kept as bytes with an ETag; a
+client that has them is told so (304).
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class Documents:
         self._server_address = server_address
         self._health = health
         self._kept: dict[str, Document] = {}
+        self._revision = registry.revision
 
     async def serve(self, path: str, headers: Mapping[str, str], query: Query) -> Response | None:
         if path in ("/livez", "/healthz", "/readyz") or path.startswith(("/livez/", "/readyz/")):
@@ -90,12 +92,13 @@ class Documents:
 
     async def _openapi(self, path: str, headers: Mapping[str, str], asked_hash: str) -> Response | None:
         """A document that is asked for by its hash never changes; one that has changed since is elsewhere."""
-        document = self._kept.get(path)
+        kept = self._current()  # once: what is made of the registry before a change must not be kept after it
+        document = kept.get(path)
         if document is None:
             made = await asyncio.to_thread(openapi.document, self._registry, path)
             if made is None:
                 return None
-            document = self._kept[path] = Document(made, openapi.digest(made))
+            document = kept[path] = Document(made, openapi.digest(made))
         if not _accepts_json(headers.get("accept", "")):
             raise NotAcceptable("only the following media types are accepted: application/json")
         if not asked_hash or path == openapi.PREFIX:
@@ -110,11 +113,18 @@ class Documents:
     def _keep(
         self, key: str, make: Callable[[], object], *, content_type: bytes = JSON, cache_control: bytes = b""
     ) -> Document:
-        kept = self._kept.get(key)
-        if kept is None:
+        kept = self._current()
+        document = kept.get(key)
+        if document is None:
             body = orjson.dumps(make())
-            kept = self._kept[key] = Document(body, openapi.digest(body), content_type, cache_control)
-        return kept
+            document = kept[key] = Document(body, openapi.digest(body), content_type, cache_control)
+        return document
+
+    def _current(self) -> dict[str, Document]:
+        """The documents that were made of the registry as it is now."""
+        if self._revision != self._registry.revision:
+            self._kept, self._revision = {}, self._registry.revision
+        return self._kept
 
     async def _healthz(self, path: str, *, verbose: bool) -> Response:
         parts = await self._health() if path.startswith("/readyz") else {}

@@ -124,6 +124,17 @@ async def test_both_forms_of_one_path_have_their_own_etags(documents: Documents)
     assert (await get(documents, "/apis", {"accept": KUBECTL, "if-none-match": header(old, "etag")})).status == 200
 
 
+async def test_documents_follow_the_registry(health: Health) -> None:
+    registry = builtin(SERVED)
+    documents = Documents(registry, version="0.1.0", server_address="127.0.0.1:6443", health=health)
+    before = {path: header(await get(documents, path), "etag") for path in ("/api/v1", "/openapi/v3/api/v1")}
+    registry.remove("", "v1", "podtemplates")
+    for path, etag in before.items():
+        after = await get(documents, path, {"if-none-match": etag})
+        assert after.status == 200
+        assert b"podtemplates" not in after.body
+
+
 async def test_a_path_that_is_not_there_has_no_document(documents: Documents) -> None:
     for path in ("/apis/nothing.example", "/apis/apps/v2", "/api/v2", "/openapi/v3/api/v2", "/openapi/v3x", "/x"):
         assert await documents.serve(path, {}, Query(b"")) is None
