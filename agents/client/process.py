@@ -18,6 +18,7 @@ import uvloop
 
 from agents.client.config import load
 from agents.client.rest import RestClient
+from agents.client.transport import PATIENCE_SECONDS
 from broker.connection import Connection
 
 log = structlog.get_logger(__name__)
@@ -60,10 +61,13 @@ async def _until_signalled(main: Callable[[], Awaitable[None]]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def connections(kubeconfig: Path, nats_url: str, *, name: str) -> AsyncIterator[tuple[RestClient, Connection]]:
+async def connections(
+    kubeconfig: Path, nats_url: str, *, name: str, patience_seconds: float = PATIENCE_SECONDS
+) -> AsyncIterator[tuple[RestClient, Connection]]:
     """REST and bus for one agent. Neither has to be up yet. Raises BadKubeconfig."""
     connection = Connection(nats_url, name=name)
-    async with RestClient(load(kubeconfig), user_agent=f"backbeat-{name}") as rest:
+    config = load(kubeconfig)
+    async with RestClient(config, user_agent=f"backbeat-{name}", patience_seconds=patience_seconds) as rest:
         running = asyncio.create_task(connection.run(), name="connection")
         try:
             yield rest, connection

@@ -256,7 +256,7 @@ def _start(name: str, latest: Container | None) -> Iterable[Action]:
     if latest is None:
         return [StartContainer(name, 0)]
     if latest.state is ContainerState.CREATED:  # made by a kubelet that died before it could start it
-        return [RemoveContainer(latest.id), StartContainer(name, latest.attempt)]
+        return [RemoveContainer(latest.id)]  # and made again once it is gone: both have the same log
     return [StartContainer(name, latest.attempt + 1, latest)]
 
 

@@ -38,15 +38,25 @@ class Streak:
 
 
 class ContainerProbes:
-    """`ready`, `started` and `unhealthy` (why; empty: healthy) are what they are now; `changed` is called on a change."""
+    """`ready`, `started` and `unhealthy` (why; empty: healthy) are what they are now; `changed` tells of a change."""
 
-    def __init__(self, container: Container, target: Target, *, changed: Callable[[], None], report: Report) -> None:
+    def __init__(
+        self,
+        container: Container,
+        target: Target,
+        *,
+        changed: Callable[[], None],
+        report: Report,
+        known: tuple[bool, bool] = (False, False),
+    ) -> None:
+        """`known`: whether it was (started, ready) when it was last heard of; it stays so until a probe says else."""
+        was_started, was_ready = known
         self._container = container
         self._target = target
         self._changed = changed
         self._report = report
-        self.started = STARTUP + "Probe" not in target.spec
-        self.ready = self.started and READINESS + "Probe" not in target.spec
+        self.started = was_started or STARTUP + "Probe" not in target.spec
+        self.ready = self.started and (was_ready or READINESS + "Probe" not in target.spec)
         self.unhealthy = ""
         self._task: asyncio.Task[None] | None = None
 
@@ -63,7 +73,7 @@ class ContainerProbes:
         return task
 
     async def _run(self, kinds: list[str]) -> None:
-        if STARTUP in kinds:
+        if STARTUP in kinds and not self.started:
             await self._loop(STARTUP)
             if self.unhealthy:
                 return
@@ -74,7 +84,7 @@ class ContainerProbes:
 
     async def _loop(self, kind: str) -> None:
         probe = self._target.spec[kind + "Probe"]
-        streak = Streak(result=kind == LIVENESS)
+        streak = Streak(result=self.ready if kind == READINESS else kind == LIVENESS)
         await self._initial_delay(probe)
         while not self.unhealthy:
             began = asyncio.get_running_loop().time()

@@ -1,0 +1,63 @@
+"""The last known pods, on disk: what a kubelet runs that starts while the API server is away.
+
+    <root>/pods/<uid>/pod.json        the pod with its newest status, as far as this kubelet knows
+
+Saving is quick and not synchronised to the disk: after a power cut a pod is older or missing, and the API server's
+word repairs it. The pod's directory is the runtime's too, which removes it as a whole.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import orjson
+import structlog
+
+from agents.kubelet.container_dir import write_private
+from agents.kubelet.runtime import PodUid
+
+log = structlog.get_logger(__name__)
+
+Obj = dict[str, Any]
+
+
+class PodStore:
+    def __init__(self, root: Path | None) -> None:
+        """`root` None keeps nothing."""
+        self._root = root
+
+    def folder(self, uid: PodUid) -> Path | None:
+        return self._root / "pods" / uid if self._root else None
+
+    def load(self) -> list[Obj]:
+        pods = self._root / "pods" if self._root else None
+        if pods is None or not pods.is_dir():
+            return []
+        return [pod for path in sorted(pods.glob("*/pod.json")) if (pod := _read(path)) is not None]
+
+    def save(self, pod: Obj) -> None:
+        """Raises OSError."""
+        folder = self.folder(PodUid(pod["metadata"]["uid"]))
+        if folder is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_private(folder / "pod.json", orjson.dumps(pod))
+
+    def forget(self, uid: PodUid) -> None:
+        """The pod's directory, where the runtime has not removed it already."""
+        folder = self.folder(uid)
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read(path: Path) -> Obj | None:
+    try:
+        pod = orjson.loads(path.read_bytes())
+        if pod["metadata"]["uid"] != path.parent.name or "spec" not in pod:
+            raise ValueError("not this pod")
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        log.warning("a pod on disk cannot be read, it waits for the API server", path=str(path), error=str(err))
+        return None
+    found: Obj = pod
+    return found
