@@ -46,8 +46,9 @@ def up(options: UpOptions, reporter: Reporter, *, detached: bool = False) -> int
 async def _up(options: UpOptions, reporter: Reporter, *, detached: bool) -> int:
     stop = asyncio.Event()
     for number in STOP_SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # under nohup, the end of the terminal is not ours
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # under nohup, the end of the terminal is not the end of this
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     data = DataDir.at(options.data_dir)
     lock = Lock(data.lock)
     try:

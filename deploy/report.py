@@ -88,7 +88,6 @@ class TerminalReporter:
                 self._console.print(f"[bold green]{_escaped(head)}[/]\n{_escaped(rest)}", soft_wrap=True)
             case "stopped":
                 self._rest()
-                self._print(_escaped(event.text))
             case _:
                 self._print(_escaped(event.text))
 
@@ -113,12 +112,27 @@ def _escaped(text: str) -> str:
     return escape(text)
 
 
+class Lasting:
+    """Goes on when nobody reads any more: a terminal that was closed must not keep us from ending in order."""
+
+    def __init__(self, inner: Reporter) -> None:
+        self._inner: Reporter | None = inner
+
+    def tell(self, event: Event) -> None:
+        if self._inner is None:
+            return
+        try:
+            self._inner.tell(event)
+        except OSError:
+            self._inner = None
+
+
 def reporter_for(out: TextIO) -> Reporter:
     if not out.isatty():
-        return PlainReporter(out)
+        return Lasting(PlainReporter(out))
     from rich.console import Console
 
-    return TerminalReporter(Console(file=out, highlight=False))
+    return Lasting(TerminalReporter(Console(file=out, highlight=False)))
 
 
 class PipeReporter:
