@@ -3,7 +3,7 @@
 with ControlPlane(tmp_path) as plane:
     plane.kubectl("apply", "-f", "examples/web.yaml")
     plane.kill("scheduler")
-    eventually_json(lambda: plane.get("pods"), ...)
+    wait_for(lambda: plane.get("pods")["items"], what="pods")
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class ControlPlane:
         return [process["name"] for process in self.status()["processes"]]
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
-        """Signal a process that runs, by its name in the status; its pid. It is waited for if it is between two lives."""
+        """Signal a process by its name in the status, and return its pid. Between two lives it is waited for."""
         pid = wait_for(lambda: self.process(name)["pid"], what=f"{name} to run")
         os.kill(pid, number)
         return int(pid)
