@@ -1,0 +1,1 @@
+"""One module for each plugin; `registry` lists them."""

@@ -1,0 +1,117 @@
+"""Decide where one pod goes: `(snapshot, pod) -> Decision`, without waiting, clock or chance.
+
+Every plugin may rule nodes out; what is left is rated, and the best rated node wins, the one in the lowest row among
+equals. Other pods that were promised a node (nominated, because victims are being removed for them) count as if they
+were there when they are as important, and the pod must also fit without them: they may go elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from agents.scheduler.decision import Chosen, Decision, Refused
+from agents.scheduler.framework import Check, Plugin, Refusal
+from agents.scheduler.plugins.registry import PLUGINS
+from agents.scheduler.podinfo import PodInfo
+from agents.scheduler.rows import Mask
+from agents.scheduler.snapshot import Snapshot
+
+Nominated = Sequence[tuple[PodInfo, str]]
+
+
+def decide(
+    snapshot: Snapshot, pod: PodInfo, *, nominated: Nominated = (), plugins: Sequence[Plugin] = PLUGINS
+) -> Decision:
+    outcome = judge(snapshot, pod, nominated=nominated, plugins=plugins)
+    rows = np.flatnonzero(outcome.feasible)
+    if not len(rows):
+        return _refused(snapshot, outcome)
+    row = int(rows[0]) if len(rows) == 1 else _best(snapshot, pod, outcome.feasible, plugins)
+    return Chosen(snapshot.rows.names[row])
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The nodes that will do, and who ruled out the others."""
+
+    feasible: Mask
+    refusals: list[tuple[Plugin, Sequence[Refusal]]] = field(default_factory=list)
+
+
+def judge(
+    snapshot: Snapshot, pod: PodInfo, *, nominated: Nominated = (), plugins: Sequence[Plugin] = PLUGINS
+) -> Outcome:
+    """Ask for refusals only."""
+    others = [(p, node) for p, node in nominated if p.priority >= pod.priority and p.uid != pod.uid]
+    if not others:
+        return _judge(snapshot, pod, plugins)
+    with snapshot.with_pods(others):
+        outcome = _judge(snapshot, pod, plugins)
+    alone = _judge(snapshot, pod, plugins)
+    outcome.feasible &= alone.feasible
+    outcome.refusals += alone.refusals
+    return outcome
+
+
+def _judge(snapshot: Snapshot, pod: PodInfo, plugins: Sequence[Plugin]) -> Outcome:
+    outcome = Outcome(snapshot.rows.valid.copy())
+    for plugin, check in _checks(snapshot, pod, plugins):
+        refusals = check.refuse()
+        if not refusals:
+            continue
+        outcome.refusals.append((plugin, refusals))
+        for refusal in refusals:
+            outcome.feasible &= ~refusal.mask
+        if not outcome.feasible.any():
+            break
+    return outcome
+
+
+def _checks(snapshot: Snapshot, pod: PodInfo, plugins: Sequence[Plugin]) -> Iterable[tuple[Plugin, Check]]:
+    for plugin in plugins:
+        check = _remembered(plugin, pod, snapshot) if plugin.static else plugin.prepare(pod, snapshot)
+        if check is not None:
+            yield plugin, check
+
+
+def _remembered(plugin: Plugin, pod: PodInfo, snapshot: Snapshot) -> Check | None:
+    key = (plugin.name, pod.template.node_key)
+    return snapshot.remembered(key, lambda: plugin.prepare(pod, snapshot))
+
+
+def _best(snapshot: Snapshot, pod: PodInfo, feasible: Mask, plugins: Sequence[Plugin]) -> int:
+    total = np.zeros(len(feasible))
+    for plugin, check in _checks(snapshot, pod, [p for p in plugins if p.weight]):
+        scores = check.score(feasible)
+        if scores is not None:
+            total += scores * plugin.weight
+    return int(np.where(feasible, total, -1.0).argmax())
+
+
+def _refused(snapshot: Snapshot, outcome: Outcome) -> Refused:
+    """Count each node for the first plugin that refused it."""
+    unjudged = snapshot.rows.valid.copy()
+    final = snapshot.rows.mask()
+    reasons: Counter[str] = Counter()
+    names: set[str] = set()
+    for plugin, refusals in outcome.refusals:
+        refused = snapshot.rows.mask()
+        for refusal in refusals:
+            hit = refusal.mask & unjudged
+            refused |= hit
+            final |= hit & refusal.final
+            reasons[refusal.reason] += int(hit.sum())
+        if refused.any():
+            names.add(plugin.name)
+        unjudged &= ~refused
+    resolvable = np.flatnonzero(snapshot.rows.valid & ~final)
+    return Refused(
+        nodes=len(snapshot),
+        reasons=+reasons,
+        plugins=frozenset(names),
+        resolvable=tuple(snapshot.rows.names[row] for row in resolvable),
+    )

@@ -1,0 +1,75 @@
+"""The entry of the scheduler's process."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agents.client.election import Election
+from agents.client.events import EventRecorder
+from agents.client.process import connections, run_agent, write_health
+from agents.client.resources import PODS
+from agents.client.rest import RestClient
+from agents.client.runtime import Agent
+from agents.scheduler.commands import Commands
+from agents.scheduler.queue import PodQueue
+from agents.scheduler.scheduler import Scheduler
+from agents.scheduler.settings import SchedulerSettings
+from broker.connection import Connection
+
+NAME = "scheduler"
+LEASE = "kube-scheduler"
+COMPONENT = "default-scheduler"
+WORKERS = 16
+"""They only wait until pods are dealt with, so that their changes can be acknowledged."""
+
+
+def run(settings: SchedulerSettings) -> None:
+    """Work until SIGTERM or SIGINT. Raises BadKubeconfig, LostLeadership."""
+    run_agent(lambda: serve(settings))
+
+
+async def serve(settings: SchedulerSettings) -> None:
+    state = {"ready": False, "reason": "waiting to lead"}
+    async with connections(settings.kubeconfig, settings.nats_url.get_secret_value(), name=NAME) as (rest, bus):
+        health = asyncio.create_task(
+            write_health(settings.health_file, lambda: (bool(state["ready"]), str(state["reason"]))), name="health"
+        )
+        try:
+            if settings.leader_elect:
+                election = Election(rest, name=LEASE, identity=settings.identity)
+                await election.lead(lambda: _work(settings, rest, bus, state))
+            else:
+                await _work(settings, rest, bus, state)
+        finally:
+            health.cancel()
+            await asyncio.gather(health, return_exceptions=True)
+
+
+async def _work(settings: SchedulerSettings, rest: RestClient, bus: Connection, state: dict[str, object]) -> None:
+    agent = Agent(name=settings.subscriber, rest=rest, connection=bus, workers=WORKERS)
+    recorder = EventRecorder(rest, component=COMPONENT)
+    scheduler = build(settings, agent, recorder)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(recorder.run(), name="events")
+        group.create_task(_report(agent, state), name="report")
+        group.create_task(scheduler.run(), name="schedule")
+        group.create_task(agent.run(), name="agent")
+
+
+def build(settings: SchedulerSettings, agent: Agent, recorder: EventRecorder) -> Scheduler:
+    """The scheduler, listening by `agent`. Nothing runs yet."""
+    queue = PodQueue(
+        initial_backoff=settings.initial_backoff_seconds,
+        max_backoff=settings.max_backoff_seconds,
+        parked_seconds=settings.parked_seconds,
+    )
+    commands = Commands(agent.rest, recorder, agent.informer(PODS))
+    scheduler = Scheduler(commands, queue, bindings=settings.bindings, now=asyncio.get_running_loop().time)
+    agent.add_controller(scheduler)
+    return scheduler
+
+
+async def _report(agent: Agent, state: dict[str, object]) -> None:
+    while True:
+        state["ready"], state["reason"] = agent.ready, agent.reason
+        await asyncio.sleep(0.2)

@@ -1,0 +1,226 @@
+"""The scheduler around its decisions: hears changes, pops pods, decides, tells the API server.
+
+Decisions are made one after another on one snapshot; what they cause (a binding, a condition) is sent side by side. A
+pod stays *taken* until that is done, so nothing is said twice about a pod at once, and its change is acknowledged then.
+Everything here is rebuilt from LISTs at the start: a crash loses nothing but time.
+
+Never: a pod bound twice (the API server refuses it); a node charged with more than it has, as far as was heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import structlog
+
+from agents.client.informer import Delta
+from agents.client.outcome import Done, Outcome
+from agents.client.resources import (
+    NAMESPACES,
+    NODES,
+    PODS,
+    REPLICASETS,
+    REPLICATIONCONTROLLERS,
+    SERVICES,
+    STATEFULSETS,
+    ResourceRef,
+)
+from agents.client.runtime import Key
+from agents.scheduler.commands import Commands, NotBound
+from agents.scheduler.conditions import SCHEDULER_ERROR, UNSCHEDULABLE
+from agents.scheduler.decide import decide
+from agents.scheduler.decision import Chosen, Decision, Refused
+from agents.scheduler.framework import ANYTHING, NOTHING, Trigger
+from agents.scheduler.nodeinfo import read_node
+from agents.scheduler.nominations import Nominations
+from agents.scheduler.placements import Placements
+from agents.scheduler.plugins.registry import PLUGINS
+from agents.scheduler.podinfo import PodInfo, PodKey, Reader, Unreadable, finished, gated, wanted
+from agents.scheduler.queue import Place, PodQueue, Waiting
+from agents.scheduler.snapshot import Snapshot
+
+log = structlog.get_logger(__name__)
+
+Obj = dict[str, Any]
+
+YIELD_EVERY = 8
+"""Decisions in a row before others get their turn."""
+_HELPED_BY = {plugin.name: plugin.helped_by for plugin in PLUGINS}
+
+
+class Scheduler:
+    """A `Controller` whose `run` does the work; `reconcile` only waits until a pod is dealt with."""
+
+    name = "scheduler"
+
+    def __init__(self, commands: Commands, queue: PodQueue, *, bindings: int, now: Callable[[], float]) -> None:
+        self._commands = commands
+        self._queue = queue
+        self._now = now
+        self._slots = asyncio.Semaphore(bindings)
+        self._reader = Reader()
+        self._placements = Placements(Snapshot())
+        self._nominations = Nominations()
+        self._wake = asyncio.Event()
+        self._settled: dict[PodKey, asyncio.Event] = {}
+
+    @property
+    def watches(self) -> Mapping[ResourceRef, Callable[[Delta], Iterable[Key]]]:
+        workloads = (SERVICES, REPLICATIONCONTROLLERS, REPLICASETS, STATEFULSETS)
+        return {
+            NODES: self._hear_node,
+            NAMESPACES: self._hear_namespace,
+            **dict.fromkeys(workloads, self._hear_workload),
+            PODS: self._hear_pod,
+        }
+
+    async def reconcile(self, key: Key) -> Outcome:
+        place = PodKey(*key)
+        while (held := self._queue.get(place)) is not None and held.place in (Place.ACTIVE, Place.TAKEN):
+            await self._settled.setdefault(place, asyncio.Event()).wait()
+        return Done()
+
+    def _hear_node(self, delta: Delta) -> Iterable[Key]:
+        if delta.new is None:
+            self._happened(self._placements.remove_node(delta.object["metadata"]["name"]))
+        else:
+            self._happened(self._placements.set_node(read_node(delta.new)))
+        return ()
+
+    def _hear_namespace(self, delta: Delta) -> Iterable[Key]:
+        namespaces, name = self._placements.snapshot.namespaces, delta.object["metadata"]["name"]
+        before = namespaces.pop(name, None)
+        if delta.new is not None:
+            namespaces[name] = delta.new["metadata"].get("labels") or {}
+            if namespaces[name] != before:
+                self._happened(Trigger.NAMESPACE_CHANGED)
+        return ()
+
+    def _hear_workload(self, delta: Delta) -> Iterable[Key]:
+        workloads, ref = self._placements.snapshot.workloads, delta.ref
+        if delta.new is None:
+            meta = delta.object["metadata"]
+            workloads.remove(ref.api_version, ref.kind, meta.get("namespace", ""), meta["name"])
+        else:
+            workloads.set(ref.api_version, ref.kind, delta.new)
+        return ()
+
+    def _hear_pod(self, delta: Delta) -> Iterable[Key]:
+        meta = delta.object["metadata"]
+        key = PodKey(meta.get("namespace", ""), meta["name"])
+        pod = self._read(delta.new) if delta.new is not None and not finished(delta.new) else None
+        if pod is None or delta.new is None:
+            self._leave(key)
+            self._happened(self._placements.gone(key))
+            return ()
+        self._happened(self._placements.hear(pod))
+        if not wanted(delta.new) or self._placements.assumed(pod):
+            self._leave(key)
+            return ()
+        self._queue.put(pod, self._now(), gated=gated(delta.new))
+        self._nominations.put(pod, pod.nominated)
+        self._wake.set()
+        return (Key(*key),)
+
+    def _read(self, obj: Obj) -> PodInfo | None:
+        try:
+            return self._reader.read(obj)
+        except Unreadable as err:
+            log.error("pod cannot be read, it is left alone", why=str(err))
+            return None
+
+    def _leave(self, key: PodKey) -> None:
+        """The pod does not wait for a node any more."""
+        self._queue.remove(key)
+        self._nominations.drop(key)
+        self._settle(key)
+
+    def _happened(self, trigger: Trigger) -> None:
+        if trigger is not NOTHING:
+            self._queue.happened(trigger, self._now())
+            self._wake.set()
+
+    def _settle(self, key: PodKey) -> None:
+        event = self._settled.pop(key, None)
+        if event is not None:
+            event.set()
+
+    async def run(self) -> None:
+        """Place pods until cancelled."""
+        made = 0
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._slots.acquire()
+                held = await self._next()
+                group.create_task(self._carry_out(held, self._decide(held)), name="scheduler-command")
+                made += 1
+                if made % YIELD_EVERY == 0:
+                    await asyncio.sleep(0)
+
+    async def _next(self) -> Waiting:
+        while True:
+            self._wake.clear()
+            held = self._queue.pop(self._now())
+            if held is not None:
+                return held
+            due = self._queue.due()
+            try:
+                async with asyncio.timeout(None if due is None else max(due - self._now(), 0.0)):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _decide(self, held: Waiting) -> Decision | Exception:
+        """Decide, and count the placement at once."""
+        pod = held.pod
+        try:
+            decision = decide(self._placements.snapshot, pod, nominated=self._nominations.all())
+        except Exception as err:  # a bug that one pod brings to light must not keep all others waiting
+            log.exception("no decision", pod="/".join(pod.key))
+            return err
+        if isinstance(decision, Chosen):
+            self._placements.assume(pod, decision.node)
+            self._nominations.drop(pod.key)
+        return decision
+
+    async def _carry_out(self, held: Waiting, decision: Decision | Exception) -> None:
+        try:
+            match decision:
+                case Chosen(node):
+                    await self._bind(held, node)
+                case Refused():
+                    await self._refuse(held, decision)
+                case _:
+                    await self._commands.explain(held.pod, SCHEDULER_ERROR, f"{type(decision).__name__}: {decision}")
+                    self._queue.retry(held, self._now())
+        finally:
+            self._settle(held.pod.key)
+            self._slots.release()
+            self._wake.set()
+
+    async def _bind(self, held: Waiting, node: str) -> None:
+        pod = held.pod
+        try:
+            await self._commands.bind(pod, node)
+        except NotBound as err:
+            log.info("pod not bound", pod="/".join(pod.key), node=node, why=str(err))
+            self._happened(self._placements.forget(pod))
+            if not err.expected:
+                await self._commands.explain(pod, SCHEDULER_ERROR, f"binding rejected: {err}")
+            self._queue.retry(held, self._now())
+        else:
+            self._queue.done(held)
+
+    async def _refuse(self, held: Waiting, refused: Refused) -> None:
+        await self._commands.explain(held.pod, UNSCHEDULABLE, refused.message)
+        self._queue.park(held, self._now(), _helped_by(refused))
+
+
+def _helped_by(refused: Refused) -> Trigger:
+    """Without nodes anything may help, most of all a node."""
+    found = NOTHING
+    for plugin in refused.plugins:
+        found |= _HELPED_BY.get(plugin, ANYTHING)
+    return found if refused.plugins else ANYTHING
