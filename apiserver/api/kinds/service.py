@@ -23,13 +23,23 @@ from apiserver.api.kinds._service_addresses import (
     drop_unneeded,
     is_reachable_from_outside,
     keep_allocated,
+    needs_address,
+    needs_health_port,
     needs_node_ports,
     sync_cluster_ips,
 )
 from apiserver.api.kinds._service_validation import check_service, check_service_update
 from apiserver.api.kinds.base import Cell, Column, KindRules, register
 
-__all__ = ["FAMILY", "keep_allocated", "needs_node_ports", "sync_cluster_ips"]
+__all__ = [
+    "FAMILY",
+    "cluster_ips",
+    "keep_allocated",
+    "needs_address",
+    "needs_health_port",
+    "needs_node_ports",
+    "sync_cluster_ips",
+]
 
 Service = dict[str, Any]
 
