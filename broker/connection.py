@@ -25,6 +25,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription as NatsSubscription
 
+from broker.credentials import Credentials
 from broker.errors import BusUnavailable, NodeUnreachable, from_api
 
 log = structlog.get_logger(__name__)
@@ -68,11 +69,13 @@ class Subscription:
 
 
 class Connection:
-    """See the module's docstring. `url`: one or several servers, separated by commas; user and password stand in it."""
+    """See the module's docstring. `url`: one or several servers, separated by commas; user and password may stand in
+    it. `credentials` is asked at every connect, so that renewed ones are used from the next on."""
 
-    def __init__(self, url: str, *, name: str) -> None:
+    def __init__(self, url: str, *, name: str, credentials: Callable[[], Credentials] | None = None) -> None:
         self._servers = [u.strip() for u in url.split(",") if u.strip()]
         self._name = name
+        self._credentials = credentials
         self._client: Client | None = None
         self._up = asyncio.Event()
         self._running = False
@@ -82,6 +85,11 @@ class Connection:
     @property
     def connected(self) -> bool:
         return self._client is not None and self._client.is_connected
+
+    @property
+    def listener(self) -> bool:
+        """Whether the credentials are a listener's, who may ask JetStream for nothing but its own consumer."""
+        return self._credentials is not None and self._credentials().listener
 
     @property
     def max_payload(self) -> int:
@@ -151,6 +159,7 @@ class Connection:
                     disconnected_cb=self._on_down,
                     reconnected_cb=self._on_up,
                     pending_size=64 * 1024 * 1024,
+                    **self._identity(),
                 )
             except _LOST as err:
                 with contextlib.suppress(*_LOST):
@@ -163,6 +172,16 @@ class Connection:
             self._renewed()
             log.info("connected to nats", generation=self.generation)
             return
+
+    def _identity(self) -> dict[str, Any]:
+        source = self._credentials
+        if source is None:
+            return {}
+        return {
+            "user_jwt_cb": lambda: source().jwt.encode(),
+            "signature_cb": lambda nonce: source().sign(nonce),
+            "inbox_prefix": source().inbox_prefix,
+        }
 
     async def _watch(self) -> None:
         """Return when the connection must be rebuilt."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -55,7 +56,8 @@ async def call(
     incoming: asyncio.Queue[Message] = asyncio.Queue()
     inbox = connection.new_inbox()
     subscription = await connection.subscribe(inbox, incoming.put_nowait)
-    control = f"{inbox}.control"
+    # Under the node's own subjects, which the node may hear even where the caller is of another account.
+    control = subjects.node_subject(node, f"control-{secrets.token_hex(12)}")
     try:
         body = json.dumps({"params": dict(params), "control": control}).encode()
         await connection.publish(subjects.node_subject(node, method), body, reply=inbox)

@@ -6,16 +6,22 @@ Messages leave it by age and size alone: nobody may delete or purge. It can be m
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from broker import subjects
-from broker.connection import Connection
-from broker.errors import StreamMissing
+from broker.connection import Connection, Message
+from broker.errors import BusError, BusUnavailable, StreamMissing
 
 log = structlog.get_logger(__name__)
+
+STATE_SUBJECT = "stream.state"
+RETRY_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,8 @@ class StreamSettings:
     replicas: int = 1
     max_consumers: int = 100_000
     """nats-server 2.15 allows 1,000 a stream where this is not said."""
+    live: bool = True
+    """Whether the broker repeats each stored change on `live.<subject>`, for listeners who need no cursor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,9 @@ class Stream:
 
     def _config(self) -> dict[str, Any]:
         s = self._settings
+        live = {"src": subjects.ALL, "dest": subjects.live(subjects.ALL)}
         return {
+            **({"republish": live} if s.live else {}),
             "name": subjects.STREAM,
             "subjects": [subjects.ALL],
             "retention": "limits",
@@ -98,6 +108,53 @@ class Stream:
 
 
 async def state(connection: Connection) -> StreamState:
-    """Where the stream begins and ends. Raises StreamMissing, BusUnavailable."""
+    """Where the stream begins and ends. Raises StreamMissing, BusUnavailable. Not for listeners: see `told_state`."""
     info = await connection.api(f"STREAM.INFO.{subjects.STREAM}")
     return StreamState(info["state"]["first_seq"], info["state"]["last_seq"])
+
+
+async def told_state(connection: Connection) -> StreamState:
+    """As `state`, for listeners: an API server tells, since JetStream would tell the subjects too. Raises
+    NodeUnreachable while no API server is up, BusUnavailable."""
+    told = json.loads(await connection.request(STATE_SUBJECT))
+    if told["last"] is None:
+        raise StreamMissing("the API server has no stream yet")
+    return StreamState(told["first"], told["last"])
+
+
+async def serve_state(connection: Connection) -> None:
+    """Answer `told_state` until cancelled. Several API servers share the work."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    def answer(message: Message) -> None:
+        task = asyncio.create_task(_answer_state(connection, message), name="stream-state-answer")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    try:
+        while True:
+            await connection.wait_connected()
+            generation = connection.generation
+            try:
+                await connection.subscribe(STATE_SUBJECT, answer, queue="apiservers")
+            except BusUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            await connection.wait_renewed(generation)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _answer_state(connection: Connection, message: Message) -> None:
+    try:
+        found = await state(connection)
+        told: dict[str, int | None] = {"first": found.first, "last": found.last}
+    except StreamMissing:
+        told = {"first": None, "last": None}
+    except BusError as err:
+        log.info("a question for the stream's state stays open", reason=str(err))
+        return
+    with contextlib.suppress(BusUnavailable):  # then the asker has lost the bus as well, and asks again
+        await connection.publish(message.reply, json.dumps(told).encode())

@@ -15,6 +15,8 @@ from urllib.parse import quote, unquote
 
 STREAM = "CHANGES"
 PREFIX = "changes"
+LIVE = "live"
+"""Where the broker repeats each change as it is stored, for listeners who need no cursor."""
 ALL = f"{PREFIX}.>"
 EMPTY = "_"
 CORE = "core"
@@ -98,6 +100,11 @@ def filter_for(
     if len(tokens) == 5:
         return ".".join(tokens) if resource != "pods" else ".".join([*tokens, "*"])
     return ".".join([*tokens, ">"])
+
+
+def live(subject: str) -> str:
+    """The live subject of a change's subject, or of a filter: `live.changes.…`."""
+    return f"{LIVE}.{subject}"
 
 
 def node_subject(node: str, method: str) -> str:

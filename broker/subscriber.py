@@ -18,10 +18,12 @@ skips.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -29,8 +31,8 @@ from broker import delivery, subjects
 from broker.change import Change
 from broker.connection import Connection, Message
 from broker.crashpoints import CrashPoints, from_environment
-from broker.errors import BusError, BusUnavailable, ConsumerMissing, StreamMissing
-from broker.stream import state
+from broker.errors import BusError, BusUnavailable, ConsumerMissing, NodeUnreachable, StreamMissing
+from broker.stream import StreamState, state, told_state
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +40,7 @@ BATCH = 500
 EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 3.5
+PROVE_SECONDS = 2.0
 ACK_WAIT_SECONDS = 6 * 3600
 """Redelivery is asked for when a process attaches, and not by a timer: work may take as long as it takes."""
 
@@ -48,11 +51,13 @@ class CursorLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
-    """`cursor`: the last acknowledged sequence. `created`: there was no consumer of this name before."""
+    """`cursor`: the last acknowledged sequence. `created`: there was no consumer of this name before. `untouched`:
+    nothing was acknowledged since `begin` put the cursor there, so what the snapshot asked for may not be done."""
 
     cursor: int
     created: bool
     lost: bool
+    untouched: bool = False
 
 
 class Subscriber:
@@ -72,7 +77,7 @@ class Subscriber:
         self._crash = crash_points or from_environment()
         self._unacknowledged: deque[tuple[int, str]] = deque()
         self._cursor = 0
-        self._ack_at = 0
+        self._unproven: int | None = None
 
     @property
     def cursor(self) -> int:
@@ -81,20 +86,73 @@ class Subscriber:
 
     async def ensure(self) -> SubscriptionState:
         """Look for the consumer of this name. `lost` or `created` ask for `begin`. Raises BusError."""
-        stream = await state(self._connection)
+        stream = await self._stream_state()
         try:
-            info = await self._connection.api(f"CONSUMER.INFO.{subjects.STREAM}.{self._name}")
+            info = await self._rewind() if self._connection.listener else await self._info()
         except ConsumerMissing:
             return SubscriptionState(cursor=0, created=True, lost=False)
-        cursor = max(info["ack_floor"]["stream_seq"], info["config"].get("opt_start_seq", 1) - 1)
-        lost = cursor + 1 < stream.first or cursor > stream.last
+        begun = info["config"].get("opt_start_seq", 1) - 1
+        cursor = max(info["ack_floor"]["stream_seq"], begun)
+        lost = stream is not None and (cursor + 1 < stream.first or cursor > stream.last)
         self._cursor = cursor
-        if not lost and sorted(_filters_of(info["config"])) != sorted(self._filters):
+        self._unproven = cursor if stream is None else None
+        if not lost and not self._connection.listener and sorted(_filters_of(info["config"])) != sorted(self._filters):
             await self.begin(cursor)
-        return SubscriptionState(cursor=cursor, created=False, lost=lost)
+        return SubscriptionState(cursor=cursor, created=False, lost=lost, untouched=cursor == begun)
+
+    async def _info(self) -> dict[str, Any]:
+        return await self._connection.api(f"CONSUMER.INFO.{subjects.STREAM}.{self._name}")
+
+    async def _rewind(self) -> dict[str, Any]:
+        """Have everything behind the last acknowledgement delivered once more. Answers what `_info` does."""
+        return await self._connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{self._name}")
+
+    async def _stream_state(self) -> StreamState | None:
+        """None while a listener can ask nobody: no API server is up. Then the cursor is trusted for the time being,
+        and looked at again (`_prove`)."""
+        if not self._connection.listener:
+            return await state(self._connection)
+        try:
+            return await told_state(self._connection)
+        except NodeUnreachable:
+            return None
+
+    @contextlib.asynccontextmanager
+    async def _proving(self, pull: _Pull) -> AsyncIterator[None]:
+        if self._unproven is None:
+            yield
+            return
+        task = asyncio.create_task(self._prove(pull, self._unproven), name=f"prove-{self._name}")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _prove(self, pull: _Pull, cursor: int) -> None:
+        """Was the cursor still in the stream when this process attached? Retention only moves forward, so what is in
+        the stream now was there then."""
+        while True:
+            await asyncio.sleep(PROVE_SECONDS)
+            try:
+                stream = await self._stream_state()
+            except BusError as err:
+                log.debug("the cursor is still not proven", subscriber=self._name, reason=str(err))
+                continue
+            if stream is None:
+                continue
+            self._unproven = None
+            if cursor + 1 < stream.first or cursor > stream.last:
+                pull.abort(CursorLost(self._name))
+            return
 
     async def begin(self, after: int) -> None:
-        """Put the cursor to `after`, whatever there was before: made new, or moved."""
+        """Put the cursor to `after`, whatever there was before: made new, or moved. A listener can move its cursor
+        forward only, and cannot make one."""
+        if self._connection.listener:
+            await self._connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{self._name}", {"seq": after + 1})
+            self._cursor = after
+            return
         try:
             await self._connection.api(f"CONSUMER.DELETE.{subjects.STREAM}.{self._name}")
         except (ConsumerMissing, StreamMissing):
@@ -138,9 +196,9 @@ class Subscriber:
                 found = await self.ensure()
                 if found.created or found.lost:
                     raise CursorLost(self._name)
-                await self._connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{self._name}")
+                await self._rewind()
                 self._unacknowledged.clear()
-                async with _Pull(self._connection, self._name) as pull:
+                async with _Pull(self._connection, self._name) as pull, self._proving(pull):
                     async for change, reply in pull.changes():
                         pause = 0.02
                         self._unacknowledged.append((change.rv, reply))
@@ -188,7 +246,14 @@ class _Pull:
         self._arrived: deque[tuple[Change, str]] = deque()
         self._wake = asyncio.Event()
         self._outstanding = 0
+        self._delivered = 0
         self._broken = ""
+        self._aborted: CursorLost | None = None
+
+    def abort(self, why: CursorLost) -> None:
+        """Let `changes` raise this, now."""
+        self._aborted = why
+        self._wake.set()
 
     async def __aenter__(self) -> _Pull:
         self._inbox = self._connection.new_inbox()
@@ -204,15 +269,24 @@ class _Pull:
         status = message.status
         description = (message.headers or {}).get("Description", "")
         if not status:
-            told = delivery.read(message.reply)
-            self._outstanding -= 1
-            self._arrived.append((delivery.change_of(message, told), message.reply))
+            self._on_change(message)
         elif status == "100":
             return
         elif status in ("404", "408") or "Batch Completed" in description:
             self._outstanding = 0
         else:
             self._broken = f"{status} {description}"
+
+    def _on_change(self, message: Message) -> None:
+        """The consumer counts its deliveries from 1 after a reset: a hole means that another process got some."""
+        told = delivery.read(message.reply)
+        self._outstanding -= 1
+        if told.consumer_sequence != self._delivered + 1:
+            self._broken = f"delivery {told.consumer_sequence} came after {self._delivered}"
+        if self._broken:
+            return
+        self._delivered += 1
+        self._arrived.append((delivery.change_of(message, told), message.reply))
 
     async def _request(self) -> None:
         request = {
@@ -231,6 +305,8 @@ class _Pull:
                 yield self._arrived.popleft()
                 if self._outstanding <= BATCH // 2:
                     await self._request()
+            if self._aborted is not None:
+                raise self._aborted
             if self._broken or self._connection.generation != self._generation:
                 raise _Silent(self._broken or "the connection was lost")
             self._wake.clear()
