@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from apiserver.api.kinds import (
 from apiserver.api.kinds.base import KindRules
 from apiserver.api.quantity import NotAQuantity
 from apiserver.api.status import Invalid
+from tests.unit.api.kinds_workloads.mutants import mutants
 from tests.unit.api.kinds_workloads.objects import NOW, workload
 from tests.unit.api.kinds_workloads.objects import pod as a_pod
 
@@ -175,38 +175,12 @@ WHOLE: list[tuple[KindRules, dict[str, Any]]] = [
 ]
 
 
-def _others(value: Any) -> list[Any]:
-    """Absurd values of the same type."""
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, dict):
-        return [{}]
-    if isinstance(value, list):
-        return [[], value * 2]
-    if isinstance(value, int):
-        return [0, -1, 2**40]
-    return ["", "../Ärger\n", "0", "x" * 300]
-
-
-def _mutants(node: Any) -> Iterator[Any]:
-    """Every copy of the node with one part missing or replaced."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            yield {k: v for k, v in node.items() if k != key}
-            for other in (*_others(value), *_mutants(value)):
-                yield {**node, key: other}
-    elif isinstance(node, list):
-        for i, value in enumerate(node):
-            for other in (*_others(value), *_mutants(value)):
-                yield [*node[:i], other, *node[i + 1 :]]
-
-
 @pytest.mark.parametrize(("rules", "whole"), WHOLE, ids=[rules.kind for rules, _ in WHOLE])
 def test_no_missing_empty_or_absurd_part_breaks_the_rules(rules: KindRules, whole: dict[str, Any]) -> None:
     old = copy.deepcopy(whole)
     rules.default(old)
     assert rules.row is not None
-    for spec in _mutants(whole["spec"]):
+    for spec in mutants(whole["spec"]):
         new = copy.deepcopy({**whole, "spec": spec})
         try:
             rules.default(new)
