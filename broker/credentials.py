@@ -7,9 +7,10 @@ Three accounts, each a subject space of its own:
     LISTENERS   everybody else: subscribers and agents
 
 Listeners reach of CONTROL only what it exports: the next changes of a consumer, its acknowledgements, where the
-stream begins and ends, and live subjects. A request that crosses accounts can have its answer delivered in the asker's own account only, so no
-listener can make the server write into the stream, whatever reply subject it names. Within LISTENERS each user may
-speak to its own consumer and hear its own inbox, nothing else; a node's kubelet also serves `nodes.<node>.>`.
+stream begins and ends, and live subjects. A request that crosses accounts can have its answer delivered in the asker's
+own account only, so no listener can make the server write into the stream, whatever reply subject it names. Within
+LISTENERS each user may speak to its own consumer and hear its own inbox, nothing else; a node's kubelet also serves
+`nodes.<node>.>`.
 
 Credentials are JWTs that expire. They are verified offline: subscribers reconnect while every API server is down.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
@@ -12,10 +13,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from broker import subjects
+from broker import node_rpc, subjects
 from broker.connection import Connection, Message
 from broker.credentials import Credentials, Trust, for_api_server, for_listener
-from broker.errors import BusError, BusUnavailable
+from broker.errors import BusError, BusUnavailable, NodeUnreachable
 from broker.stream import Stream, StreamSettings, serve_state, state, told_state
 from broker.subscriber import Subscriber
 from deploy.servers import nats_binary
@@ -192,10 +193,14 @@ async def test_expired_credentials_are_refused(bus: Bus, control: Connection) ->
     connection = bus.connection(credentials)
     running = asyncio.create_task(connection.run())
     with pytest.raises((BusError, TimeoutError)):
-        await asyncio.wait_for(connection.wait_connected(), 0.7)
-        await told_state(connection)
+        await asyncio.wait_for(_connected_and_told(connection), 5)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def _connected_and_told(connection: Connection) -> None:
+    await connection.wait_connected()
+    await told_state(connection)
 
 
 async def test_renewed_credentials_are_used_at_the_next_connect(bus: Bus, control: Connection) -> None:
@@ -213,8 +218,6 @@ async def test_renewed_credentials_are_used_at_the_next_connect(bus: Bus, contro
 
 
 async def test_a_kubelet_answers_requests_of_its_own_node_across_accounts(bus: Bus, control: Connection) -> None:
-    from broker import node_rpc
-
     async def logs(params: dict[str, object]):  # type: ignore[no-untyped-def]
         for number in range(40):
             yield f"{params['pod']}-{number}\n".encode() * 100
@@ -222,16 +225,15 @@ async def test_a_kubelet_answers_requests_of_its_own_node_across_accounts(bus: B
     node = bus.connection(for_listener(bus.trust.listeners, name="node-1", node="node-1", lifetime_seconds=60))
     async with node.running():
         serving = asyncio.create_task(node_rpc.Server(node, "node-1", {"logs": logs}).run())
-        await node.flush()
-        chunks = [c async for c in node_rpc.call(control, "node-1", "logs", {"pod": "web"}, timeout=5)]
-        assert b"".join(chunks).count(b"\n") == 4000
+        answer = b""
+        while not answer:  # until the node has subscribed
+            with contextlib.suppress(NodeUnreachable):
+                answer = b"".join([c async for c in node_rpc.call(control, "node-1", "logs", {"pod": "w"}, timeout=5)])
+        assert answer.count(b"\n") == 4000
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
 
 
 async def test_a_node_that_nobody_serves_is_told_as_unreachable(bus: Bus, control: Connection) -> None:
-    from broker import node_rpc
-    from broker.errors import NodeUnreachable
-
     with pytest.raises((NodeUnreachable, BusUnavailable)):
         await anext(node_rpc.call(control, "nowhere", "logs", {}, timeout=1))
