@@ -1,12 +1,15 @@
-"""JSON bodies: decoding, what is wrong with a malformed one, duplicate fields, and how deep one may nest.
+"""JSON bodies: decoding, what is wrong with a malformed one, and how deep one may nest.
 
-Malformed JSON raises NotJSON with the words of Go's decoder. Text that is not UTF-8 is mended as Go does (U+FFFD);
-numbers that are no integers of 64 bits become floats. Of a field that occurs twice the last one counts.
+Malformed JSON raises NotJSON with the words of Go's decoder. Text that is not UTF-8 and halves of surrogate pairs are
+mended as Go does (U+FFFD); integers of more than 64 bits become floats. Of a field that occurs twice the last one
+counts.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any
 
 import orjson
@@ -15,7 +18,9 @@ from apiserver.api.jsonsyntax import complaint
 
 DEEPEST = 240
 """Levels of nesting. Our encoder stops at 254; a list or table puts a few more around the object."""
-MOST_NAMED = 100
+
+_TOO_DEEP = "exceeded max depth"
+_HALF_PAIRS = re.compile("[\ud800-\udfff]")
 
 
 class NotJSON(ValueError):
@@ -34,14 +39,30 @@ def decode(body: bytes) -> Any:
 
 
 def _decode_again(body: bytes, first: orjson.JSONDecodeError) -> Any:
-    """The fast decoder refuses more than the grammar does."""
+    """The fast decoder refuses more than the grammar does: then the slow one tries."""
     wrong = complaint(body)
     if wrong is not None:
         raise NotJSON(wrong) from first
     try:
-        return orjson.loads(body.decode("utf-8", "replace"))
-    except orjson.JSONDecodeError as err:
-        raise NotJSON("exceeded max depth" if "recursion" in err.msg.lower() else err.msg) from err
+        document = json.loads(body.decode("utf-8", "replace"), parse_float=_float, parse_int=_integer)
+        refuse_deep(document)
+    except RecursionError as err:
+        raise NotJSON(_TOO_DEEP) from err
+    return orjson.loads(_HALF_PAIRS.sub("\ufffd", json.dumps(document, ensure_ascii=False)))
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise NotJSON(f"json: cannot unmarshal number {text} into Go value of type float64")
+    return value
+
+
+def _integer(text: str) -> int | float:
+    if len(text) > 20:
+        return _float(text)
+    value = int(text)
+    return value if -(2**63) <= value < 2**64 else float(value)
 
 
 def refuse_deep(document: Any) -> None:
@@ -57,43 +78,4 @@ def refuse_deep(document: Any) -> None:
         if not below:
             return
         level = below
-    raise NotJSON("exceeded max depth")
-
-
-class _Fields(list[tuple[str, Any]]):
-    """An object as it was written: every field, in order, repeated ones too."""
-
-
-def duplicate_fields(body: bytes) -> list[str]:
-    """The paths of fields that occur twice in one object: `metadata.name`, `spec.containers[0].image`.
-
-    For a body that `decode` accepted. A first, cheap pass finds out whether there is any at all.
-    """
-    found: dict[str, None] = {}
-    repeated = False
-
-    def whole(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal repeated
-        fields = dict(pairs)
-        repeated = repeated or len(fields) != len(pairs)
-        return fields
-
-    text = body.decode("utf-8", "replace")
-    json.loads(text, object_pairs_hook=whole)
-    if repeated:
-        _repeated(json.loads(text, object_pairs_hook=_Fields), "", found)
-    return list(found)[:MOST_NAMED]
-
-
-def _repeated(value: Any, path: str, found: dict[str, None]) -> None:
-    if isinstance(value, _Fields):
-        seen: set[str] = set()
-        for name, below in value:
-            there = f"{path}.{name}" if path else name
-            if name in seen:
-                found[there] = None
-            seen.add(name)
-            _repeated(below, there, found)
-    elif isinstance(value, list):
-        for i, item in enumerate(value):
-            _repeated(item, f"{path}[{i}]", found)
+    raise NotJSON(_TOO_DEEP)

@@ -8,6 +8,7 @@ nothing. Each complaint is made once, and after a hundred no more.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from apiserver.api.gotext import quoted
@@ -30,15 +31,20 @@ def has_duplicates(body: bytes, document: bytes) -> bool:
         nonlocal repeated
         repeated = repeated or len(dict(pairs)) != len(pairs)
 
-    json.loads(body.decode("utf-8", "replace"), object_pairs_hook=whole)
+    _load(body, whole)
     return repeated
 
 
 def complaints(body: bytes, schema: Schema | None) -> list[str]:
     """Every strict error of a body that could be decoded. Without a schema only duplicates are errors."""
     found: dict[str, None] = {}
-    _walk(json.loads(body.decode("utf-8", "replace"), object_pairs_hook=Fields), schema, "", found)
+    _walk(_load(body, Fields), schema, "", found)
     return list(found)
+
+
+def _load(body: bytes, hook: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    """Numbers stay text: their values do not matter here, and huge ones would cost."""
+    return json.loads(body.decode("utf-8", "replace"), object_pairs_hook=hook, parse_int=str, parse_float=str)
 
 
 def unknown(paths: list[str]) -> list[str]:

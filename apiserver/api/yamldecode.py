@@ -1,149 +1,151 @@
-"""YAML bodies as JSON documents: plain data only, scalars read as upstream's YAML library reads them.
+"""YAML bodies as JSON documents: plain data only, read as upstream's YAML library reads it. Raises NotYAML.
 
-That is YAML 1.1 without its traps: `1:30` and dates stay text, `yes`, `on` and `y` are booleans, `0o17` and `017` are
-octal, `1e3` is a number. Keys that are not text become text. Anchors may be used, and a document may not grow by them
-beyond bounds. Raises NotYAML.
+Of a stream the first document counts. Tags of programming languages mean nothing here, mappings and lists are what
+they look like. Anchors may be used: every alias becomes a copy of its own, and a document may not grow by them beyond
+bounds. Where a mapping has a key twice the last one counts, and the complaint about it is returned.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 
 import yaml
 
-from apiserver.api.jsondecode import NotJSON, refuse_deep
+from apiserver.api.jsondecode import DEEPEST
+from apiserver.api.yamlscalars import NotAScalar, key_text, resolve
 
-MOST_NODES = 200_000
-"""How many values a document may have once its aliases are written out."""
+MOST_COPIED = 200_000
+"""How many values may come from aliases."""
 
-_BOOLEANS = {"y", "yes", "true", "on"}
-_BOOLEAN = re.compile(r"y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF")
-_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|(?:0|[1-9][0-9_]*))")
-_FLOAT = re.compile(
-    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-)
-_NULL = re.compile(r"~|null|Null|NULL|")
-_BASES = {"0b": 2, "0o": 8, "0x": 16}
+_MERGE = "tag:yaml.org,2002:merge"
+_ALIAS = re.compile(r"\*([0-9A-Za-z_-]*)")
 
 
 class NotYAML(ValueError):
-    """The body can't be read as YAML, or holds what JSON has no form for."""
+    """The body can't be read as YAML, or holds what JSON has no form for. The message is upstream's."""
 
 
 class _Loader(yaml.CSafeLoader):
-    """`repeated` gathers the complaints of mappings that have a key twice."""
+    """Composes nodes only; what a scalar means is decided by `yamlscalars`, by its style and tag."""
 
-    yaml_implicit_resolvers: dict[str | None, list[Any]] = {}  # noqa: RUF012 - filled below, once
-
-    def __init__(self, stream: bytes) -> None:
-        super().__init__(stream)
-        self.repeated: list[str] = []
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> str:
+        """The tag of a node that the document gives none: we have none either."""
+        return ""
 
 
 def decode(body: bytes) -> tuple[Any, list[str]]:
-    """The document and the complaints about repeated keys. Raises NotYAML."""
-    loader = None
+    """The document and the complaints about repeated keys."""
+    loader = _Loader(body)
+    reader = _Reader()
     try:
-        loader = _Loader(body)
-        document = loader.get_single_data()
-        _refuse_large(document)
-        refuse_deep(document)
+        root = loader.get_node() if loader.check_node() else None
+        document = None if root is None else reader.value(root, 0)
     except yaml.YAMLError as err:
-        raise NotYAML(_told(err)) from err
-    except (RecursionError, NotJSON) as err:
+        raise NotYAML(_told(err, body)) from err
+    except NotAScalar as err:
+        raise NotYAML(str(err)) from err
+    except RecursionError as err:
         raise NotYAML("exceeded max depth") from err
     finally:
-        if loader is not None:
-            loader.dispose()
-    return document, loader.repeated
+        loader.dispose()
+    return document, list(reader.repeated)
 
 
-def _told(err: yaml.YAMLError) -> str:
-    if isinstance(err, yaml.MarkedYAMLError) and err.problem_mark is not None:
-        return f"yaml: line {err.problem_mark.line + 1}: {err.problem}"
-    return f"yaml: {err}".replace("\n", " ")
+class _Reader:
+    """Turns nodes into JSON values."""
 
+    def __init__(self) -> None:
+        self.repeated: dict[str, None] = {}
+        self._seen: set[int] = set()
+        self._open: set[int] = set()
+        self._aliases = 0  # how many aliases we are inside of
+        self._copied = 0
 
-def _refuse_large(document: Any) -> None:
-    """Aliases share what they name; written out as JSON they don't, and a small text may stand for terabytes."""
-    left = MOST_NODES
-    stack = [document]
-    while stack:
-        value = stack.pop()
-        left -= 1
-        if left < 0:
+    def value(self, node: yaml.Node, depth: int) -> Any:
+        if self._aliases:
+            self._count()
+        if isinstance(node, yaml.ScalarNode):
+            return resolve(node.tag, node.value, plain=not node.style)
+        return self._collection(node, depth)
+
+    def _count(self) -> None:
+        self._copied += 1
+        if self._copied > MOST_COPIED:
             raise NotYAML("yaml: document contains excessive aliasing")
-        if isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
+
+    def _collection(self, node: yaml.Node, depth: int) -> Any:
+        if depth >= DEEPEST:
+            raise NotYAML("exceeded max depth")
+        this = id(node)
+        if this in self._open:
+            raise NotYAML("yaml: anchor value contains itself")
+        alias = this in self._seen
+        self._seen.add(this)
+        self._open.add(this)
+        self._aliases += alias
+        if isinstance(node, yaml.MappingNode):
+            made: Any = self._mapping(node, depth + 1)
+        else:
+            made = [self.value(item, depth + 1) for item in node.value]
+        self._aliases -= alias
+        self._open.discard(this)
+        return made
+
+    def _mapping(self, node: yaml.MappingNode, depth: int) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            if _is_merge(key_node):
+                merged = self._merged(value_node, depth) | merged
+                continue
+            key = self._key(key_node)
+            if key in out:
+                self.repeated[f'line {key_node.start_mark.line + 1}: key "{key}" already set in map'] = None
+            out[key] = self.value(value_node, depth)
+        return merged | out if merged else out
+
+    def _key(self, node: yaml.Node) -> str:
+        if not isinstance(node, yaml.ScalarNode):
+            raise NotYAML("yaml: invalid map key")
+        return key_text(resolve(node.tag, node.value, plain=not node.style))
+
+    def _merged(self, node: yaml.Node, depth: int) -> dict[str, Any]:
+        """What `<<` brings; of several mappings the earlier ones win."""
+        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        out: dict[str, Any] = {}
+        for source in sources:
+            if not isinstance(source, yaml.MappingNode):
+                raise NotYAML("yaml: map merge requires map or sequence of maps as the value")
+            out = self.value(source, depth) | out
+        return out
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
-    own = len(node.value)
-    loader.flatten_mapping(node)
-    merged = len(node.value) - own
-    out: dict[str, Any] = {}
-    for i, (key_node, value_node) in enumerate(node.value):
-        key = _key(loader.construct_object(key_node, deep=True))
-        if key in out and i > max(merged, 0):
-            loader.repeated.append(f'line {key_node.start_mark.line + 1}: key "{key}" already set in map')
-        out[key] = loader.construct_object(value_node, deep=True)
-    return out
+def _is_merge(node: yaml.Node) -> bool:
+    if not isinstance(node, yaml.ScalarNode):
+        return False
+    return node.tag == _MERGE or (node.value == "<<" and not node.tag and not node.style)
 
 
-def _key(key: Any) -> str:
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    if isinstance(key, (str, int)):
-        return str(key)
-    if isinstance(key, float):
-        return f"{key:g}"
-    if key is None:
-        return "null"
-    raise NotYAML("error converting YAML to JSON: unsupported map key")
+def _told(err: yaml.YAMLError, body: bytes) -> str:
+    """The error in the words of upstream's library, which counts lines in its own way."""
+    if isinstance(err, yaml.reader.ReaderError):
+        return f"yaml: {err.reason}"
+    if not isinstance(err, yaml.MarkedYAMLError):
+        return f"yaml: {err}"
+    problem, context = err.problem_mark, err.context_mark
+    if err.problem == "found undefined alias" and problem is not None:
+        return f"yaml: unknown anchor '{_alias_at(body, problem.line, problem.column)}' referenced"
+    line = 0
+    if problem is not None and problem.line:
+        line = problem.line + isinstance(err, yaml.scanner.ScannerError)
+    elif context is not None:
+        line = context.line
+    where = f"line {line}: " if line else ""
+    return f"yaml: {where}{err.problem}"
 
 
-def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
-    text = loader.construct_scalar(node).replace("_", "")
-    sign = -1 if text.startswith("-") else 1
-    digits = text.lstrip("+-")
-    base = _BASES.get(digits[:2], 8 if len(digits) > 1 and digits[0] == "0" else 10)
-    return sign * int(digits.removeprefix("0o") if base == 8 else digits, base)
-
-
-def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
-    text = loader.construct_scalar(node).replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan")
-    value = float(text)
-    if not math.isfinite(value):
-        raise NotYAML(f"json: unsupported value: {text}")
-    return value
-
-
-def _boolean(loader: _Loader, node: yaml.ScalarNode) -> bool:
-    return loader.construct_scalar(node).lower() in _BOOLEANS
-
-
-def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node))
-
-
-def _prepare() -> None:
-    for tag, shape, first in (
-        ("bool", _BOOLEAN, "yYnNtTfFoO"),
-        ("int", _INTEGER, "-+0123456789"),
-        ("float", _FLOAT, "-+0123456789."),
-        ("null", _NULL, ["~", "n", "N", ""]),
-    ):
-        _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(f"^(?:{shape.pattern})$"), list(first))
-    _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"])
-    _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-    _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
-    _Loader.add_constructor("tag:yaml.org,2002:float", _float)
-    _Loader.add_constructor("tag:yaml.org,2002:bool", _boolean)
-    _Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
-
-
-_prepare()
+def _alias_at(body: bytes, line: int, column: int) -> str:
+    lines = body.decode("utf-8", "replace").split("\n")
+    found = _ALIAS.match(lines[line], column) if line < len(lines) else None
+    return found[1] if found else ""
