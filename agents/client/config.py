@@ -58,8 +58,11 @@ def load(file: Path) -> ApiConfig:
     context = _named(document, "contexts", "context", document.get("current-context", ""), file)
     cluster = _named(document, "clusters", "cluster", context.get("cluster", ""), file)
     user = _named(document, "users", "user", context.get("user", ""), file)
+    server = str(cluster.get("server", "")).rstrip("/")
+    if not server:
+        raise BadKubeconfig(f"{file}: the cluster names no server")
     return ApiConfig(
-        server=str(cluster.get("server", "")).rstrip("/"),
+        server=server,
         ca_data=_bytes(cluster, "certificate-authority", file),
         token=user.get("token") or _bytes(user, "token", file, suffix="File").decode().strip(),
         client_certificate=_bytes(user, "client-certificate", file),
@@ -78,8 +81,10 @@ def _named(document: dict[str, Any], section: str, key: str, name: str, file: Pa
 
 def _bytes(section: dict[str, Any], key: str, file: Path, *, suffix: str = "") -> bytes:
     """`<key>-data` in base64, or the file that `<key>` names, relative to the kubeconfig."""
-    data = section.get(f"{key}-data")
-    if data:
-        return base64.b64decode(data)
-    named = section.get(key + suffix)
-    return (file.parent / named).read_bytes() if named else b""
+    data, named = section.get(f"{key}-data"), section.get(key + suffix)
+    try:
+        if data:
+            return base64.b64decode(data, validate=True)
+        return (file.parent / named).read_bytes() if named else b""
+    except (OSError, ValueError) as err:
+        raise BadKubeconfig(f"{file}: {key}: {err}") from err

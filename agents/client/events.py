@@ -1,7 +1,7 @@
 """Kubernetes Events: what an agent did or could not do, told to users.
 
-Never in the way: `event` returns at once; what cannot be sent in time is dropped and counted in the log. The same
-event again within ten minutes is counted up in the object that is there already, as upstream's correlator does.
+Never in the way: `event` returns at once; what cannot be sent in time is dropped and counted in the log. What is said
+again is counted up, and what is said too often is left out (`correlator`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
-from dataclasses import dataclass
+import uuid
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 import structlog
 
+from agents.client.correlator import Correlator, Telling
 from agents.client.resources import EVENTS
 from agents.client.rest import RestClient
 from apiserver.api.status import Conflict, NotFound, StatusError
@@ -25,17 +25,9 @@ log = structlog.get_logger(__name__)
 Obj = dict[str, Any]
 EventType = Literal["Normal", "Warning"]
 
-SAME_WITHIN_SECONDS = 600.0
 _QUEUE = 2000
-_REMEMBERED = 4096
-
-
-@dataclass(slots=True)
-class _Sent:
-    name: str
-    namespace: str
-    count: int
-    at: float
+_MESSAGE_LENGTH = 1024
+_NAME_LENGTH = 253
 
 
 class EventRecorder:
@@ -46,7 +38,7 @@ class EventRecorder:
         self._component = component
         self._host = host
         self._queue: asyncio.Queue[Obj] = asyncio.Queue(_QUEUE)
-        self._sent: OrderedDict[tuple[str, ...], _Sent] = OrderedDict()
+        self._correlator = Correlator()
         self.dropped = 0
 
     def event(self, obj: Obj, kind: EventType, reason: str, message: str, *, field_path: str = "") -> None:
@@ -72,13 +64,13 @@ class EventRecorder:
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {
-                "name": f"{meta['name']}.{secrets.token_hex(8)}",
+                "name": _name_for(meta["name"]),
                 "namespace": meta.get("namespace") or "default",
             },
             "involvedObject": {k: v for k, v in involved.items() if v},
             "type": kind,
             "reason": reason,
-            "message": message[:1024],
+            "message": message[:_MESSAGE_LENGTH],
             "source": {"component": self._component, **({"host": self._host} if self._host else {})},
             "reportingComponent": self._component,
             "reportingInstance": self._host,
@@ -101,20 +93,30 @@ class EventRecorder:
                 self.dropped = 0
 
     async def _send(self, event: Obj) -> None:
-        about = event["involvedObject"]
-        key = (about.get("uid", ""), about.get("fieldPath", ""), event["type"], event["reason"], event["message"])
-        known = self._sent.get(key)
-        if known is not None and time.monotonic() - known.at < SAME_WITHIN_SECONDS:
-            known.count += 1
-            patch = {"count": known.count, "lastTimestamp": event["lastTimestamp"]}
-            try:
-                await self._rest.patch(EVENTS, known.name, patch, namespace=known.namespace)
-            except (NotFound, Conflict):
-                del self._sent[key]
-            else:
-                return
-        meta = event["metadata"]
-        await self._rest.create(EVENTS, event, namespace=meta["namespace"])
-        self._sent[key] = _Sent(meta["name"], meta["namespace"], 1, time.monotonic())
-        if len(self._sent) > _REMEMBERED:
-            self._sent.popitem(last=False)
+        telling = self._correlator.observe(event, time.monotonic())
+        if telling is None:
+            self.dropped += 1
+        elif not telling.told.name or not await self._count_up(telling):
+            await self._rest.create(EVENTS, telling.event, namespace=event["metadata"]["namespace"])
+            telling.sent()
+
+    async def _count_up(self, telling: Telling) -> bool:
+        """False when the object that told it is gone."""
+        event = telling.event
+        patch = {
+            "count": telling.told.count,
+            "lastTimestamp": event["lastTimestamp"],
+            "message": event["message"],
+        }
+        try:
+            await self._rest.patch(EVENTS, telling.told.name, patch, namespace=event["metadata"]["namespace"])
+        except (NotFound, Conflict):
+            telling.forgotten()
+            return False
+        return True
+
+
+def _name_for(name: str) -> str:
+    """The object's name and something unique; a name that would get too long is left out."""
+    made = f"{name}.{secrets.token_hex(8)}"
+    return made if len(made) <= _NAME_LENGTH else str(uuid.uuid4())

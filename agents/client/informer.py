@@ -1,12 +1,13 @@
 """A local copy of one resource, kept by a snapshot and the changes behind it, ordered by resourceVersion.
 
-What is older than what is known changes nothing, so changes may come twice or late, and a write's answer may be
-learned (`learn`) before its change arrives. Objects are shared: whoever reads them MUST NOT change them.
+Invariant: everything up to `rv` is in here. So what is older than `rv` and is not here is gone, and neither a change
+that comes again nor the late answer of a write brings it back. What is older than what is known changes nothing. The
+answers of one's own writes are learned (`learn`, `learn_deleted`) before their changes arrive. Objects are shared:
+whoever reads them MUST NOT change them.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,6 @@ from apiserver.api.selectors import LabelSelector
 Obj = dict[str, Any]
 IndexFunction = Callable[[Obj], Iterable[str]]
 Place = tuple[str, str]
-
-_TOMBSTONES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +45,29 @@ def place_of(obj: Obj) -> Place:
     return (meta.get("namespace", ""), meta["name"])
 
 
+def is_removed(answer: Obj) -> bool:
+    """Whether the answer of a DELETE says that the object is gone, and not only on its way out."""
+    meta = answer["metadata"]
+    if not meta.get("deletionTimestamp"):
+        return True
+    return not meta.get("finalizers") and not meta.get("deletionGracePeriodSeconds")
+
+
+def metadata_of(obj: Obj) -> Obj:
+    """The object without what it says and holds: for those who need to know of it only."""
+    return {"apiVersion": obj.get("apiVersion", ""), "kind": obj.get("kind", ""), "metadata": obj["metadata"]}
+
+
 class Informer:
-    def __init__(self, ref: ResourceRef) -> None:
+    """`keep` is what is kept of each object."""
+
+    def __init__(self, ref: ResourceRef, *, keep: Callable[[Obj], Obj] = lambda obj: obj) -> None:
         self.ref = ref
         self.rv = 0
+        self._keep = keep
         self._objects: dict[Place, Obj] = {}
-        self._gone: OrderedDict[Place, int] = OrderedDict()
         self._unseen: dict[Place, Obj | None] = {}
+        self._removed: dict[Place, int] = {}
         self._indexers: dict[str, IndexFunction] = {}
         self._indexes: dict[str, dict[str, dict[Place, None]]] = {}
         self._namespaces: dict[str, dict[Place, None]] = {}
@@ -82,65 +97,95 @@ class Informer:
     def by_index(self, name: str, value: str) -> Sequence[Obj]:
         return [self._objects[place] for place in self._indexes[name].get(value, ())]
 
-    def replace(self, items: Iterable[Obj], rv: int) -> Iterable[Delta]:
+    def replace(self, items: Iterable[Obj], rv: int) -> Sequence[Delta]:
         """Take a snapshot: everything that it holds or no longer holds, as deltas."""
-        fresh = {place_of(obj): obj for obj in items}
+        fresh = {place_of(obj): self._keep(obj) for obj in items}
         deltas: list[Delta] = []
         for place in [p for p in self._objects if p not in fresh]:
             old = self._objects[place]
             if version_of(old) <= rv:
-                self._remove(place, rv)
+                self._remove(place)
                 deltas.append(Delta(self.ref, old, None))
         for place, obj in fresh.items():
+            if version_of(obj) < self._removed.get(place, 0):
+                continue
             known = self._objects.get(place)
             if known is None or version_of(known) < version_of(obj):
                 self._store(place, obj)
             deltas.append(Delta(self.ref, known, self._objects[place]))
         self.rv = max(self.rv, rv)
         self._unseen.clear()
+        self._removed = {place: version for place, version in self._removed.items() if version > rv}
         return deltas
 
     def apply(self, change_type: str, obj: Obj) -> Delta:
         """A change from the stream. What is known already gives a delta too: its keys are to be looked at again."""
-        place, version = place_of(obj), version_of(obj)
+        place, version, obj = place_of(obj), version_of(obj), self._keep(obj)
         known = self._objects.get(place)
-        self.rv = max(self.rv, version)
-        if known is not None and version_of(known) >= version:
+        before, self.rv = self.rv, max(self.rv, version)
+        if known is None and version <= max(before, self._removed.get(place, 0)):
+            return Delta(self.ref, self._seen(place, version) or obj, None)
+        if known is not None and version <= version_of(known) and not self._ends(known, change_type, version):
             return Delta(self.ref, self._unseen.pop(place, None) or obj, known)
-        if known is None and self._gone.get(place, 0) >= version:
-            return Delta(self.ref, obj, None)
         old = self._unseen.pop(place, None) or known
         if change_type == "DELETED":
-            self._remove(place, version)
+            self._remove(place)
             return Delta(self.ref, old or obj, None)
         self._store(place, obj)
         return Delta(self.ref, old, obj)
+
+    @staticmethod
+    def _ends(known: Obj, change_type: str, version: int) -> bool:
+        """The answer of a DELETE has the resourceVersion of the removal."""
+        return change_type == "DELETED" and version == version_of(known)
+
+    def _seen(self, place: Place, version: int) -> Obj | None:
+        """The object as it was before its removal was learned, once the change of the removal is here."""
+        if version < self._removed.get(place, 0):
+            return None
+        self._removed.pop(place, None)
+        return self._unseen.pop(place, None)
 
     def learn(self, obj: Obj) -> None:
         """The answer of a write of one's own: known at once, its delta comes with its change."""
         place, version = place_of(obj), version_of(obj)
         known = self._objects.get(place)
-        if version <= max(version_of(known) if known else 0, self._gone.get(place, 0)):
+        if version <= (version_of(known) if known else max(self.rv, self._removed.get(place, 0))):
             return
         self._unseen.setdefault(place, known)
-        self._store(place, obj)
+        self._store(place, self._keep(obj))
+
+    def learn_deleted(self, answer: Obj) -> None:
+        """The answer of a DELETE of one's own: the object on its way out, or as it last was. A Status tells nothing."""
+        if answer.get("kind") == "Status":
+            return
+        if not is_removed(answer):
+            self.learn(answer)
+            return
+        place, version = place_of(answer), version_of(answer)
+        known = self._objects.get(place)
+        if known is None or version_of(known) > version:
+            return
+        self._unseen.setdefault(place, known)
+        self._remove(place)
+        if version > self.rv:
+            self._removed[place] = version
 
     def _store(self, place: Place, obj: Obj) -> None:
         self._drop_indexes(place)
-        self._gone.pop(place, None)
+        self._removed.pop(place, None)
         self._objects[place] = obj
         self._namespaces.setdefault(place[0], {})[place] = None
         for name, function in self._indexers.items():
             self._index(name, function, place, obj)
 
-    def _remove(self, place: Place, version: int) -> None:
+    def _remove(self, place: Place) -> None:
         self._drop_indexes(place)
         self._objects.pop(place, None)
         held = self._namespaces.get(place[0], {})
         held.pop(place, None)
-        self._gone[place] = version
-        if len(self._gone) > _TOMBSTONES:
-            self._gone.popitem(last=False)
+        if not held:
+            self._namespaces.pop(place[0], None)
 
     def _index(self, name: str, function: IndexFunction, place: Place, obj: Obj) -> None:
         for value in function(obj):

@@ -22,9 +22,11 @@ class RetryAfter:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Not as it should be; try again with back-off. The changes are not acknowledged until a try succeeds."""
+    """Not as it should be; try again with back-off. The changes are not acknowledged until a try succeeds, or until
+    too many failed; `outage`: nobody could be asked, which is nobody's try."""
 
     why: str
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ def of_error(error: Exception) -> Result:
     match error:
         case status.BadRequest() | status.Invalid() | status.RequestEntityTooLarge() | status.MethodNotAllowed():
             return GiveUp(error.message)
+        case status.ServiceUnavailable() | status.TooManyRequests() | status.Timeout() | status.ServerTimeout():
+            return Failed(error.message, outage=True)
         case status.StatusError():
             return Failed(error.message)
         case _:

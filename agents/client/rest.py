@@ -1,46 +1,45 @@
-"""Commands and reads over the Kubernetes REST API.
+"""Commands and reads over the Kubernetes REST API. What is tried again, and how errors are told: see `transport`.
 
-Refusals are the classes of `apiserver.api.status`. An API server that is away is ApiUnavailable, which is a
-ServiceUnavailable: reads try again until a deadline; a write is tried again only when it was surely not sent
-(the connection was refused) or surely not done (503, 429). After an answer that was lost on its way, the caller
-decides: a reconcile looks again anyway.
+Refusals are the classes of `apiserver.api.status`; an API server that is away is ApiUnavailable.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import orjson
 
 from agents.client.config import ApiConfig
 from agents.client.resources import ResourceRef, path
+from agents.client.transport import PATIENCE_SECONDS, ApiUnavailable, Transport
 from apiserver.api import status
+
+__all__ = [
+    "JSON_PATCH",
+    "MERGE",
+    "PATIENCE_SECONDS",
+    "STRATEGIC",
+    "ApiUnavailable",
+    "MayNotWrite",
+    "ObjectList",
+    "RestClient",
+]
 
 Obj = dict[str, Any]
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+METADATA_ONLY_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-REQUEST_TIMEOUT_SECONDS = 30.0
-PATIENCE_SECONDS = 15.0
-"""How long a read, or a write that was not sent, is tried again."""
 PAGE = 500
-_CONNECTIONS = 64
 
 
-class ApiUnavailable(status.ServiceUnavailable):
-    """The API server did not answer. A write may have been done."""
-
-
-class _NotSent(ApiUnavailable):
-    """Nothing reached the server, or it said that it did nothing."""
+class MayNotWrite(ApiUnavailable):
+    """This process may not write now: another one may lead. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +52,36 @@ class RestClient:
     """One client per process; it keeps its connections. Use as an async context manager."""
 
     def __init__(self, config: ApiConfig, *, user_agent: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
-        self._config = config
-        self._patience = patience_seconds
-        self._headers = {"User-Agent": user_agent, "Accept": "application/json"}
-        if config.token:
-            self._headers["Authorization"] = f"Bearer {config.token}"
-        self._session: aiohttp.ClientSession | None = None
+        self.config = config
+        self._transport = Transport(config, user_agent=user_agent, patience_seconds=patience_seconds)
+        self._may_write: Callable[[], bool] = lambda: True
+
+    def guarded(self, may_write: Callable[[], bool]) -> RestClient:
+        """A client over the same connections that asks before each write. Its writes raise MayNotWrite."""
+        other = RestClient(self.config, user_agent="")
+        other._transport = self._transport
+        other._may_write = may_write
+        return other
 
     async def __aenter__(self) -> RestClient:
-        self._open()
+        self._transport.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._config.ssl_context() or False, limit=_CONNECTIONS)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                headers=self._headers,
-                timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, sock_connect=3.0),
-            )
-        return self._session
-
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._transport.close()
 
-    async def get(self, ref: ResourceRef, name: str, *, namespace: str = "", subresource: str = "") -> Obj:
-        return await self._read(path(ref, namespace, name, subresource))
+    async def get(
+        self, ref: ResourceRef, name: str, *, namespace: str = "", subresource: str = "", metadata_only: bool = False
+    ) -> Obj:
+        headers = {"Accept": METADATA_ONLY} if metadata_only else None
+        return await self._transport.read(path(ref, namespace, name, subresource), headers=headers)
 
     async def get_json(self, url_path: str, *, accept: str = "application/json") -> Obj:
         """A document that is not an object: discovery, version."""
-        return await self._read(url_path, headers={"Accept": accept})
+        return await self._transport.read(url_path, headers={"Accept": accept})
 
     async def list(
         self,
@@ -96,21 +90,27 @@ class RestClient:
         namespace: str = "",
         label_selector: str = "",
         field_selector: str = "",
+        metadata_only: bool = False,
     ) -> ObjectList:
         """Everything, in pages of one snapshot. Starts over when the snapshot expires between two pages."""
+        query = _selectors(label_selector, field_selector)
         while True:
             try:
-                return await self._list(ref, namespace, _selectors(label_selector, field_selector))
+                return await self._list(ref, namespace, query, metadata_only=metadata_only)
             except status.Expired:
                 continue
 
-    async def _list(self, ref: ResourceRef, namespace: str, query: dict[str, str]) -> ObjectList:
+    async def _list(
+        self, ref: ResourceRef, namespace: str, query: dict[str, str], *, metadata_only: bool
+    ) -> ObjectList:
         items: list[Obj] = []
         token = ""
+        headers = {"Accept": METADATA_ONLY_LIST} if metadata_only else None
         while True:
-            page = await self._read(
+            page = await self._transport.read(
                 path(ref, namespace),
                 query={**query, "limit": str(PAGE), **({"continue": token} if token else {})},
+                headers=headers,
             )
             for item in page["items"]:
                 item.setdefault("apiVersion", ref.api_version)
@@ -199,23 +199,9 @@ class RestClient:
         query = {"watch": "1", **_selectors("", field_selector)}
         if resource_version:
             query["resourceVersion"] = resource_version
-        session = self._open()
-        url = self._config.server + path(ref, namespace)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=3.0)
-        try:
-            async with session.get(url, params=query, timeout=timeout) as answer:
-                if answer.status >= 400:
-                    raise _refusal(answer.status, await answer.read())
-                async for line in answer.content:
-                    frame = orjson.loads(line)
-                    yield frame["type"], frame["object"]
-        except (aiohttp.ClientError, TimeoutError) as err:
-            raise ApiUnavailable(f"the watch was cut: {err}") from err
-
-    async def _read(
-        self, url_path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> Obj:
-        return await self._patiently("GET", url_path, query=query, headers=headers, again=ApiUnavailable)
+        async for line in self._transport.lines(path(ref, namespace), query=query):
+            frame = orjson.loads(line)
+            yield frame["type"], frame["object"]
 
     async def _write(
         self,
@@ -226,56 +212,9 @@ class RestClient:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Obj:
-        return await self._patiently(
-            method,
-            url_path,
-            query=query,
-            headers={"Content-Type": content_type},
-            data=orjson.dumps(body),
-            again=_NotSent,
-        )
-
-    async def _patiently(
-        self,
-        method: str,
-        url_path: str,
-        *,
-        again: type[ApiUnavailable],
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        data: bytes | None = None,
-    ) -> Obj:
-        deadline = time.monotonic() + self._patience
-        pause = 0.05
-        while True:
-            try:
-                return await self._once(method, url_path, query, headers, data)
-            except again as err:
-                if time.monotonic() + pause > deadline:
-                    raise
-                await asyncio.sleep(max(pause, min(err.retry_after_seconds or 0, 1)))
-                pause = min(pause * 2, 1.0)
-
-    async def _once(
-        self,
-        method: str,
-        url_path: str,
-        query: Mapping[str, str] | None,
-        headers: Mapping[str, str] | None,
-        data: bytes | None,
-    ) -> Obj:
-        url = self._config.server + url_path
-        try:
-            async with self._open().request(method, url, params=query, headers=headers, data=data) as answer:
-                body = await answer.read()
-        except aiohttp.ClientConnectorError as err:
-            raise _NotSent(f"the API server is not reachable: {err}") from err
-        except (aiohttp.ClientError, TimeoutError, OSError) as err:
-            raise ApiUnavailable(f"the API server did not answer: {err or type(err).__name__}") from err
-        if answer.status >= 400:
-            raise _refusal(answer.status, body)
-        found: Obj = orjson.loads(body)
-        return found
+        if not self._may_write():
+            raise MayNotWrite("another process may lead now")
+        return await self._transport.write(method, url_path, body=body, content_type=content_type, query=query)
 
 
 def _selectors(label_selector: str, field_selector: str) -> dict[str, str]:
@@ -292,14 +231,3 @@ def _delete_options(grace: int | None, policy: str, preconditions: Mapping[str, 
     if preconditions:
         options["preconditions"] = dict(preconditions)
     return options
-
-
-def _refusal(code: int, body: bytes) -> status.StatusError:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        document = {"message": body[:200].decode("utf-8", "replace")}
-    error = status.from_status(document if isinstance(document, dict) else {}, code=code)
-    if code in (429, 503) and not isinstance(error, status.TooManyRequests):
-        return _NotSent(error.message, retry_after_seconds=error.retry_after_seconds)
-    return error

@@ -4,46 +4,50 @@ Delivery contract of a controller
   1. MUST bear repeats: after a crash, every change whose work was not finished comes again.
   2. Sees each key one at a time; different keys run side by side, up to `workers`.
   3. Gets a key, never a change: it reads the informers, which are at least as new as the change was.
-  4. A change is acknowledged once every key that it made dirty was reconciled after its arrival (`Watermark`).
+  4. A change is acknowledged once every key that it made dirty was reconciled after its arrival (`Ledger`).
      A key that keeps failing holds its changes back for `HELD_TRIES` tries; then they are acknowledged and the key is
      tried on from memory, so that one poisoned object does not hold the cursor for ever. A crash then forgets that
-     key until the background check comes to it.
+     key until the background check comes to it. A try that the API server did not answer does not count.
 
 Start: find the cursor → LIST each resource at its resourceVersion → follow the changes behind the cursor. With a cursor
 of before, what was not finished comes first, and everything else is checked slowly in the background. Without one (new,
-or passed by retention), everything is dirty at once.
+passed by retention, or put there by a start that did not finish), everything is dirty at once, and nothing is
+acknowledged before all of that is done.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import structlog
 
-from agents.client.informer import Delta, Informer
+from agents.client.informer import Delta, Informer, metadata_of
+from agents.client.ledger import Ledger, Ticket
 from agents.client.outcome import Done, Failed, GiveUp, Outcome, Result, RetryAfter, of_error
 from agents.client.queue import WorkQueue
 from agents.client.resources import ResourceRef
-from agents.client.rest import RestClient
+from agents.client.rest import ObjectList, RestClient
 from apiserver.api.status import StatusError
 from broker import subjects
 from broker.change import Change
 from broker.connection import Connection
 from broker.errors import BusError
+from broker.stream import state as stream_state
 from broker.subscriber import CursorLost, Subscriber
-from broker.watermark import Watermark
 
 log = structlog.get_logger(__name__)
 
 HELD_TRIES = 15
 ACK_EVERY_SECONDS = 0.005
-BACKGROUND_KEYS_PER_SECOND = 50.0
-RESTART_SECONDS = 0.5
+BACKGROUND_KEYS_PER_SECOND = 100.0
+RESTART_SECONDS = 0.2
+LONGEST_RESTART_SECONDS = 5.0
 MANY_FILTERS = 16
+_LISTS_AT_ONCE = 8
 
 __all__ = ["Agent", "Controller", "Delta", "Key"]
 
@@ -74,11 +78,16 @@ Work = tuple[int, Key]
 """A controller's number and a key of it."""
 
 
+Route = tuple[int, Callable[[Delta], Iterable[Key]]]
+"""Which keys of a controller a delta makes dirty."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Watched:
     informer: Informer
     subject_filter: str
     field_selector: str
+    metadata_only: bool
 
 
 class Agent:
@@ -87,27 +96,30 @@ class Agent:
     def __init__(self, *, name: str, rest: RestClient, connection: Connection, workers: int = 8) -> None:
         self.name = name
         self.rest = rest
+        self.reason = "starting"
         self._connection = connection
         self._workers = workers
         self._watched: dict[tuple[str, str], _Watched] = {}
         self._controllers: list[Controller] = []
+        self._routes: dict[ResourceRef, list[Route]] = {}
         self._queue: WorkQueue[Work] = WorkQueue()
-        self._mark = Watermark()
-        self._held: dict[Work, list[int]] = {}
-        self._open: dict[int, int] = {}
+        self._ledger: Ledger[Work] = Ledger()
+        self._tries: dict[Work, int] = {}
         self._ack_due = asyncio.Event()
-        self._routes: dict[ResourceRef, list[tuple[int, Callable[[Delta], Iterable[Key]]]]] = {}
         self._subscriber: Subscriber | None = None
-        self.ready = False
-        self.reason = "starting"
+        self._following = False
 
-    def informer(self, ref: ResourceRef, *, field_selector: str = "", subject_filter: str = "") -> Informer:
-        """The local copy of a resource; the same one for everybody who asks. Selectors are the first asker's."""
+    def informer(
+        self, ref: ResourceRef, *, field_selector: str = "", subject_filter: str = "", metadata_only: bool = False
+    ) -> Informer:
+        """The local copy of a resource; the same one for everybody who asks. How it is kept is the first asker's
+        choice."""
         place = (ref.group, ref.resource)
         found = self._watched.get(place)
         if found is None:
             chosen = subject_filter or subjects.filter_for(group=ref.group, resource=ref.resource)
-            found = self._watched[place] = _Watched(Informer(ref), chosen, field_selector)
+            informer = Informer(ref, keep=metadata_of) if metadata_only else Informer(ref)
+            found = self._watched[place] = _Watched(informer, chosen, field_selector, metadata_only)
         return found.informer
 
     def add_controller(self, controller: Controller) -> None:
@@ -118,13 +130,18 @@ class Agent:
             self._routes.setdefault(ref, []).append((number, function))
 
     @property
+    def ready(self) -> bool:
+        """It hears changes."""
+        return self._following and self._connection.connected
+
+    @property
     def idle(self) -> bool:
         """Everything that was heard is done."""
-        return self._queue.idle and self._mark.pending == 0
+        return self._queue.idle and self._ledger.pending == 0
 
     @property
     def cursor(self) -> int:
-        return self._mark.floor
+        return self._ledger.floor
 
     async def run(self) -> None:
         """Work until cancelled. Outages are waited out."""
@@ -138,17 +155,19 @@ class Agent:
             self._queue.close()
 
     async def _listen(self) -> None:
-        fresh = False
+        fresh, pause = False, RESTART_SECONDS
         while True:
             try:
                 await self._follow(start_fresh=fresh)
             except CursorLost:
                 log.warning("the cursor is lost, everything is looked at again", agent=self.name)
-                fresh = True
+                self.reason, fresh = "the cursor was lost", True
             except (BusError, StatusError) as err:
-                self.reason = str(err)
                 log.info("agent waits", agent=self.name, reason=str(err))
-                await asyncio.sleep(RESTART_SECONDS)
+                self.reason = str(err)
+            pause = RESTART_SECONDS if self._following else min(pause * 2, LONGEST_RESTART_SECONDS)
+            self._following = False
+            await asyncio.sleep(pause)
 
     def _filters(self) -> list[str]:
         filters = [w.subject_filter for w in self._watched.values()]
@@ -157,21 +176,22 @@ class Agent:
     async def _follow(self, *, start_fresh: bool) -> None:
         await self._connection.wait_connected()
         subscriber = Subscriber(self._connection, name=self.name, filters=self._filters())
-        state = await subscriber.ensure()
+        found = await subscriber.ensure()
         initial, snapshot_rv = await self._snapshot()
-        fresh = start_fresh or state.created or state.lost
+        fresh = start_fresh or found.created or found.lost or found.untouched
         if fresh:
             await subscriber.begin(snapshot_rv)
-        cursor = snapshot_rv if fresh else state.cursor
-        if cursor > self._mark.highest:
-            self._mark = Watermark(cursor)
-            self._held.clear()
-            self._open.clear()
+            self._ledger = Ledger(snapshot_rv - 1)
+            self._ledger.begin(snapshot_rv, initial)
+        elif found.cursor > self._ledger.highest:
+            self._ledger = Ledger(found.cursor)
         self._subscriber = subscriber
-        log.info("agent follows", agent=self.name, cursor=cursor, snapshot=snapshot_rv, fresh=fresh)
-        self.ready, self.reason = True, ""
+        log.info("agent follows", agent=self.name, cursor=self._ledger.floor, snapshot=snapshot_rv, fresh=fresh)
         background = asyncio.create_task(self._enqueue(initial, fresh=fresh), name=f"{self.name}-background")
         try:
+            if fresh:
+                await self._await_stream(snapshot_rv)
+            self._following, self.reason = True, ""
             async with contextlib.aclosing(subscriber.changes()) as changes:
                 async for change in changes:
                     self._hear(change)
@@ -179,24 +199,40 @@ class Agent:
             background.cancel()
             await asyncio.gather(background, return_exceptions=True)
 
+    async def _await_stream(self, rv: int) -> None:
+        """The record may be ahead of the stream: the relay is still at it. A cursor there would pass for lost."""
+        while (await stream_state(self._connection)).last < rv:
+            self.reason = "the stream is behind the record"
+            await asyncio.sleep(RESTART_SECONDS)
+
     async def _snapshot(self) -> tuple[list[Work], int]:
         """LIST every resource. Returns the keys of everything, and the lowest resourceVersion of the lists."""
         watched = list(self._watched.values())
-        lists = await asyncio.gather(
-            *(self.rest.list(w.informer.ref, field_selector=w.field_selector) for w in watched)
-        )
+        lists = await self._lists(watched)
         works: dict[Work, None] = {}
-        deltas = [
-            d
-            for w, found in zip(watched, lists, strict=True)
-            for d in w.informer.replace(found.items, int(found.resource_version))
-        ]
-        for delta in deltas:
-            works.update(dict.fromkeys(self._works(delta)))
+        for w, found in zip(watched, lists, strict=True):
+            for delta in w.informer.replace(found.items, int(found.resource_version)):
+                works.update(dict.fromkeys(self._works(delta)))
         return list(works), min((int(found.resource_version) for found in lists), default=0)
 
-    async def _enqueue(self, works: list[Work], *, fresh: bool) -> None:
-        for work in works:
+    async def _lists(self, watched: Sequence[_Watched]) -> Sequence[ObjectList]:
+        gate = asyncio.Semaphore(_LISTS_AT_ONCE)
+        tasks = [asyncio.create_task(self._list(gate, w), name=f"list-{w.informer.ref.resource}") for w in watched]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _list(self, gate: asyncio.Semaphore, watched: _Watched) -> ObjectList:
+        async with gate:
+            return await self.rest.list(
+                watched.informer.ref, field_selector=watched.field_selector, metadata_only=watched.metadata_only
+            )
+
+    async def _enqueue(self, works: Sequence[Work], *, fresh: bool) -> None:
+        for work in _in_turn(works):
             if not fresh:
                 await asyncio.sleep(1 / BACKGROUND_KEYS_PER_SECOND)
                 while len(self._queue) > self._workers:
@@ -204,37 +240,37 @@ class Agent:
             self._queue.add(work)
 
     def _works(self, delta: Delta) -> list[Work]:
-        return [(number, key) for number, function in self._routes.get(delta.ref, ()) for key in function(delta)]
+        works: list[Work] = []
+        for number, function in self._routes.get(delta.ref, ()):
+            try:
+                works += [(number, key) for key in function(delta)]
+            except Exception:  # a bug about one object must not end the agent: it would meet the same change again
+                log.exception(
+                    "cannot tell which keys an object concerns",
+                    agent=self.name,
+                    controller=self._controllers[number].name,
+                    resource=delta.ref.resource,
+                    name=delta.object["metadata"].get("name"),
+                )
+        return works
 
     def _hear(self, change: Change) -> None:
         """Learn a change and make its keys dirty."""
-        if not self._mark.begin(change.rv):
-            self._ack_due.set()
-            return
-        place = subjects.parse(change.subject)
-        watched = self._watched.get((place.group, place.resource))
-        works: list[Work] = []
-        if watched is not None:
-            works = list(dict.fromkeys(self._works(watched.informer.apply(change.type, change.object()))))
-        self._open[change.rv] = len(works)
-        for work in works:
-            self._held.setdefault(work, []).append(change.rv)
-            self._queue.add(work)
-        if not works:
-            self._finish(change.rv)
+        if change.rv > self._ledger.highest:
+            works = self._learn(change)
+            self._ledger.begin(change.rv, works)
+            for work in works:
+                self._queue.add(work)
+        self._ack_due.set()
 
-    def _finish(self, rv: int) -> None:
-        self._open.pop(rv, None)
-        if self._mark.done(rv):
-            self._ack_due.set()
-
-    def _release(self, held: Iterable[int]) -> None:
-        for rv in held:
-            left = self._open.get(rv, 0) - 1
-            if left > 0:
-                self._open[rv] = left
-            else:
-                self._finish(rv)
+    def _learn(self, change: Change) -> list[Work]:
+        try:
+            place = subjects.parse(change.subject)
+            watched = self._watched.get((place.group, place.resource))
+            return self._works(watched.informer.apply(change.type, change.object())) if watched is not None else []
+        except (ValueError, KeyError):
+            log.exception("a message of the stream is not a change", agent=self.name, subject=change.subject)
+            return []
 
     async def _acknowledge(self) -> None:
         """One acknowledgement for all that was finished within a few milliseconds."""
@@ -242,18 +278,18 @@ class Agent:
             await self._ack_due.wait()
             self._ack_due.clear()
             if self._subscriber is not None:
-                await self._subscriber.acknowledge(self._mark.floor)
+                await self._subscriber.acknowledge(self._ledger.floor)
             await asyncio.sleep(ACK_EVERY_SECONDS)
 
     async def _work(self) -> None:
         while True:
             work = await self._queue.get()
-            held = self._held.pop(work, [])
-            result: Result = Failed("cancelled")
+            tickets = self._ledger.take(work)
+            result: Result = Failed("cancelled", outage=True)
             try:
                 result = await self._reconcile(work)
             finally:
-                self._settle(work, held, result)
+                self._settle(work, tickets, result)
                 self._queue.done(work)
 
     async def _reconcile(self, work: Work) -> Result:
@@ -266,27 +302,50 @@ class Agent:
             log.exception("reconcile failed", agent=self.name, controller=self._controllers[number].name, key=str(key))
             return of_error(err)
 
-    def _settle(self, work: Work, held: list[int], result: Result) -> None:
+    def _settle(self, work: Work, tickets: Sequence[Ticket], result: Result) -> None:
         number, key = work
         fields: dict[str, Any] = {"controller": self._controllers[number].name, "key": str(key)}
         match result:
             case Done():
-                self._queue.forget(work)
-                self._release(held)
+                self._finish(work, tickets)
             case RetryAfter(seconds, why):
-                self._queue.forget(work)
-                self._release(held)
+                self._finish(work, tickets)
                 self._queue.add_after(work, seconds)
                 log.debug("looked at again later", seconds=seconds, why=why, **fields)
             case GiveUp(why):
-                self._queue.forget(work)
-                self._release(held)
+                self._finish(work, tickets)
                 log.warning("given up until the object changes", why=why, **fields)
-            case Failed(why):
-                failures = self._queue.retry(work)
-                if failures >= HELD_TRIES:
-                    self._release(held)
-                else:
-                    self._held.setdefault(work, [])[:0] = held
-                if failures in (3, HELD_TRIES):
-                    log.warning("keeps failing", why=why, failures=failures, **fields)
+            case Failed(why, outage):
+                self._retry(work, tickets, why, fields, outage=outage)
+
+    def _finish(self, work: Work, tickets: Sequence[Ticket]) -> None:
+        self._queue.forget(work)
+        self._tries.pop(work, None)
+        self._release(tickets)
+
+    def _release(self, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            ticket.settle()
+        self._ack_due.set()
+
+    def _retry(
+        self, work: Work, tickets: Sequence[Ticket], why: str, fields: Mapping[str, Any], *, outage: bool
+    ) -> None:
+        self._queue.retry(work)
+        tries = self._tries[work] = self._tries.get(work, 0) + (not outage)
+        if tries >= HELD_TRIES:
+            self._release(tickets)
+        else:
+            self._ledger.hold(work, tickets)
+        if not outage and tries in (3, HELD_TRIES):
+            log.warning("keeps failing", why=why, failures=tries, **fields)
+
+
+def _in_turn(works: Iterable[Work]) -> list[Work]:
+    """One key of each controller after the other, so that none waits for all keys of the others."""
+    counts: dict[int, int] = {}
+    turns: list[tuple[int, int, Work]] = []
+    for place, work in enumerate(works):
+        turn = counts[work[0]] = counts.get(work[0], 0) + 1
+        turns.append((turn, place, work))
+    return [work for _, _, work in sorted(turns, key=lambda t: t[:2])]
