@@ -15,8 +15,8 @@ import structlog
 
 from agents.client.informer import Informer, is_removed
 from agents.client.queue import WorkQueue
-from agents.client.resources import PODS
-from agents.client.rest import STRATEGIC, ApiUnavailable, RestClient
+from agents.client.resources import PODS, ResourceRef
+from agents.client.rest import STRATEGIC, ApiUnavailable
 from agents.kubelet.runtime import PodUid
 from apiserver.api.status import BadRequest, Conflict, Invalid, NotFound, StatusError
 
@@ -25,6 +25,31 @@ log = structlog.get_logger(__name__)
 Obj = dict[str, Any]
 
 AWAY_SECONDS = 1.0
+
+
+class PodClient(Protocol):
+    """The part of `RestClient` that the writer needs."""
+
+    async def patch(
+        self,
+        ref: ResourceRef,
+        name: str,
+        patch: Any,
+        *,
+        namespace: str = "",
+        subresource: str = "",
+        content_type: str = "",
+    ) -> Obj: ...
+
+    async def delete(
+        self,
+        ref: ResourceRef,
+        name: str,
+        *,
+        namespace: str = "",
+        grace_period_seconds: int | None = None,
+        uid: str = "",
+    ) -> Obj: ...
 
 
 class Reported(Protocol):
@@ -49,7 +74,7 @@ class Reported(Protocol):
 class StatusWriter:
     def __init__(
         self,
-        rest: RestClient,
+        rest: PodClient,
         *,
         find: Callable[[PodUid], Reported | None],
         informer: Informer,
