@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -147,8 +148,10 @@ def open_log(path: Path) -> BinaryIO:
 
 
 def inherited(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a child gets of our environment: not what was meant for `backbeat up`, and no kubeconfig of the user's."""
-    return {k: v for k, v in environment.items() if k != "KUBECONFIG" and (k in KEPT or not k.startswith("BACKBEAT_"))}
+    """What a child gets of our environment: not what was meant for `backbeat up`, and no kubeconfig of the user's.
+    Its PATH ends with this Python's folder, so that containers find a python3 on every machine."""
+    kept = {k: v for k, v in environment.items() if k != "KUBECONFIG" and (k in KEPT or not k.startswith("BACKBEAT_"))}
+    return {**kept, "PATH": os.pathsep.join([environment.get("PATH") or os.defpath, str(Path(sys.executable).parent)])}
 
 
 def describe_exit(code: int) -> str:

@@ -71,7 +71,7 @@ def of_file(path: Path, *, started_at: float, now: float) -> Health:
         when = datetime.fromisoformat(str(told["time"])).timestamp()
     except FileNotFoundError:
         return _silent(now - started_at)
-    except (ValueError, KeyError) as err:
+    except (ValueError, KeyError, TypeError) as err:
         return Health(State.UNHEALTHY, f"its health file cannot be understood: {err}")
     if when < started_at:
         return _silent(now - started_at)

@@ -56,7 +56,7 @@ def read_state(path: Path) -> PlaneState | None:
         stored: dict[str, Any] = json.loads(path.read_bytes())
         processes = tuple(ProcessState(**{**p, "probe": Probe(**p["probe"])}) for p in stored.pop("processes"))
         return PlaneState(**stored, processes=processes)
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
+    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
