@@ -6,17 +6,17 @@ that can't be read, whatever they are; nothing is allocated for a length that th
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
 from typing import Any
 
 from apiserver.api.jsondecode import NotJSON, refuse_deep
 from apiserver.api.protobuf_messages import definitions, message
-from apiserver.api.protobuf_wire import Malformed
+from apiserver.api.protobuf_special import text
+from apiserver.api.protobuf_wire import LENGTH, Malformed, fields
 
 PREFIX = b"k8s\0"
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
-_UNKNOWN = "io.k8s.apimachinery.pkg.runtime.Unknown"
+_TYPE_META = "io.k8s.apimachinery.pkg.runtime.TypeMeta"
 
 
 class NotProtobuf(ValueError):
@@ -42,22 +42,29 @@ def open_envelope(body: bytes) -> Envelope:
     if len(body) == len(PREFIX):
         raise NotProtobuf("empty body")
     try:
-        unknown = message(_UNKNOWN).read(body, len(PREFIX), len(body), 0)
+        return _envelope(body)
     except Malformed as err:
         raise NotProtobuf(str(err)) from err
-    if unknown.get("contentEncoding") or unknown.get("contentType", MEDIA_TYPE) != MEDIA_TYPE:
-        raise NotProtobuf("the object within the body must be protobuf, without a content encoding")
-    meta = unknown.get("typeMeta", {})
-    return Envelope(meta.get("apiVersion", ""), meta.get("kind", ""), binascii.a2b_base64(unknown.get("raw", "")))
 
 
-def is_known(definition: str) -> bool:
-    """Whether the kind has a protobuf form; kinds of CustomResourceDefinitions have none."""
-    return definition in definitions()
+def _envelope(body: bytes) -> Envelope:
+    """The fields of `runtime.Unknown`: 1 the kind, 2 the object, 3 and 4 how that is encoded."""
+    found = {1: (0, 0), 2: (0, 0), 3: (0, 0), 4: (0, 0)}
+    for number, wire, start, stop in fields(body, len(PREFIX), len(body)):
+        if number in found and wire != LENGTH:
+            raise Malformed(f"proto: wrong wireType = {wire} for field {number}")
+        found[number] = (start, stop)
+    encoding, content_type = text(body, *found[3]), text(body, *found[4])
+    if encoding or content_type not in ("", MEDIA_TYPE):
+        raise Malformed("the object within the body must be protobuf, without a content encoding")
+    meta = message(_TYPE_META).read(body, *found[1], depth=0)
+    return Envelope(meta.get("apiVersion", ""), meta.get("kind", ""), body[slice(*found[2])])
 
 
 def decode_message(definition: str, raw: bytes) -> dict[str, Any]:
     """The message as JSON, without apiVersion and kind. Raises NotProtobuf."""
+    if definition not in definitions():
+        raise NotProtobuf(f"{definition} does not implement the protobuf marshalling interface")
     try:
         obj = message(definition).read(raw, 0, len(raw), 0)
         refuse_deep(obj)

@@ -4,11 +4,11 @@ Field numbers and types come from `data/protobuf-1.36.json`; each message is com
 from a plain translation:
 
 - structs that Go inlines (a volume's source, a probe's handler) are merged into the object around them;
-- fields that Go's `omitempty` would leave out of JSON are left out here too: upstream's clients write every field that
-  is no pointer, empty or not;
+- fields that Go's `omitempty` would leave out of JSON are left out here too (`protobuf_zeros`);
 - types that have a JSON form of their own are in `protobuf_special`.
 
 Unknown fields are skipped; a field that comes twice counts by its last value, messages are merged. Text must be UTF-8.
+Raises Malformed for everything else that is wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import binascii
 import math
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources as package_data
@@ -25,14 +24,13 @@ from typing import Any
 import orjson
 
 from apiserver.api.protobuf_names import drops_zero, is_inline, json_name
-from apiserver.api.protobuf_wire import FIXED64, LENGTH, VARINT, Malformed, fixed, signed, skip, span, varint
+from apiserver.api.protobuf_special import SPECIAL, UNIONS, Read, text
+from apiserver.api.protobuf_wire import FIXED64, LENGTH, VARINT, Malformed, fields, signed, varint
 
 DEEPEST = 120
 """Levels of messages within messages; each is at least one level of JSON, and our stack is not endless."""
 
 Obj = dict[str, Any]
-Read = Callable[[bytes, int, int, int], Any]
-"""(data, start, end, depth) → the JSON value of a length-delimited field; None leaves the field out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +39,8 @@ class Field:
 
     name: str
     wire: int
-    number: Callable[[int], Any] | None
-    """Makes the value of a varint."""
-    read: Read | None
+    read: Read
+    """Makes the value from its bytes; of a varint, from the number in place of the start."""
     repeated: bool = False
     inline: bool = False
     is_map: bool = False
@@ -53,57 +50,26 @@ class Field:
 class Message:
     """A compiled message type."""
 
-    def __init__(self, name: str, fields: dict[int, Field]) -> None:
+    def __init__(self, name: str, numbered: dict[int, Field]) -> None:
         self.name = name
-        self.fields = fields
+        self._fields = numbered
 
     def read(self, data: bytes, at: int, end: int, depth: int, into: Obj | None = None) -> Obj:
-        """The message between these offsets, merged into an object where one is given. Raises Malformed."""
+        """The message between these offsets, merged into an object where one is given."""
         if depth > DEEPEST:
             raise Malformed("exceeded max depth")
         out: Obj = {} if into is None else into
-        while at < end:
-            tag, at = varint(data, at, end)
-            wire = tag & 7
-            field = self.fields.get(tag >> 3)
+        for number, wire, value, stop in fields(data, at, end):
+            field = self._fields.get(number)
             if field is None:
-                at = self._skip(data, at, end, tag)
-            elif wire == LENGTH:
-                start, at = span(data, at, end)
-                self._put_span(out, field, data, start, at, depth)
-            elif wire == field.wire and wire == VARINT:
-                value, at = varint(data, at, end)
-                _put(out, field, field.number(value) if field.number else value)
-            elif wire == field.wire and wire == FIXED64:
-                start, at = at, fixed(at, end, 8)
-                _put(out, field, _double(data, start))
+                continue
+            if wire == field.wire:
+                _add(out, field, data, value, stop, depth)
+            elif wire == LENGTH and field.repeated and field.wire == VARINT:
+                _add_packed(out, field, data, value, stop)
             else:
-                raise self._wrong_wire(wire, field)
+                raise Malformed(f"proto: wrong wireType = {wire} for field {field.name[:1].upper()}{field.name[1:]}")
         return out
-
-    def _skip(self, data: bytes, at: int, end: int, tag: int) -> int:
-        number, wire = tag >> 3, tag & 7
-        if number == 0 or number >> 29:
-            raise Malformed(f"proto: {self.name}: illegal tag {number} (wire type {wire})")
-        if wire == 4:
-            raise Malformed(f"proto: {self.name}: wiretype end group for non-group")
-        return skip(data, at, end, wire)
-
-    def _wrong_wire(self, wire: int, field: Field) -> Malformed:
-        return Malformed(f"proto: wrong wireType = {wire} for field {field.name[:1].upper()}{field.name[1:]}")
-
-    def _put_span(self, out: Obj, field: Field, data: bytes, start: int, end: int, depth: int) -> None:
-        if field.read is None:
-            if not (field.repeated and field.number):
-                raise self._wrong_wire(LENGTH, field)
-            _put_packed(out, field, data, start, end)
-        elif field.is_map:
-            key, value = field.read(data, start, end, depth)
-            out.setdefault(field.name, {})[key] = value
-        elif isinstance(field.read, Nested):
-            _put_message(out, field, field.read, data, start, end, depth)
-        else:
-            _put(out, field, field.read(data, start, end, depth))
 
 
 class Nested:
@@ -112,57 +78,56 @@ class Nested:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def __call__(self, data: bytes, at: int, end: int, depth: int) -> Obj:
-        return message(self.name).read(data, at, end, depth + 1)
+    def __call__(self, data: bytes, at: int, end: int, depth: int, into: Obj | None = None) -> Obj:
+        return message(self.name).read(data, at, end, depth + 1, into)
 
 
-def _put(out: Obj, field: Field, value: Any) -> None:
+def _add(out: Obj, field: Field, data: bytes, at: int, end: int, depth: int) -> None:
+    read, name = field.read, field.name
     if field.repeated:
-        out.setdefault(field.name, []).append(value)
-    elif value is None or (field.drops_zero and not value):
+        out.setdefault(name, []).append(read(data, at, end, depth))
+    elif field.is_map:
+        key, value = read(data, at, end, depth)
+        out.setdefault(name, {})[key] = value
+    elif isinstance(read, Nested):
+        read(data, at, end, depth, out if field.inline else out.setdefault(name, {}))
+    else:
+        _set(out, field, read(data, at, end, depth))
+
+
+def _set(out: Obj, field: Field, value: Any) -> None:
+    if value is None or (field.drops_zero and not value):
         out.pop(field.name, None)
     else:
         out[field.name] = value
 
 
-def _put_packed(out: Obj, field: Field, data: bytes, at: int, end: int) -> None:
+def _add_packed(out: Obj, field: Field, data: bytes, at: int, end: int) -> None:
+    values = out.setdefault(field.name, [])
     while at < end:
-        value, at = varint(data, at, end)
-        _put(out, field, field.number(value) if field.number else value)
+        number, at = varint(data, at, end)
+        values.append(field.read(data, number, at, 0))
 
 
-def _put_message(out: Obj, field: Field, read: Nested, data: bytes, at: int, end: int, depth: int) -> None:
-    if field.repeated:
-        out.setdefault(field.name, []).append(read(data, at, end, depth))
-        return
-    target = out if field.inline else out.setdefault(field.name, {})
-    message(read.name).read(data, at, end, depth + 1, target)
-
-
-def _double(data: bytes, at: int) -> float:
+def _double(data: bytes, at: int, end: int, depth: int) -> float:
     value: float = struct.unpack_from("<d", data, at)[0]
     if not math.isfinite(value):
         raise Malformed(f"json: unsupported value: {value}")
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def text(data: bytes, at: int, end: int, depth: int = 0) -> str:
-    try:
-        return data[at:end].decode()
-    except UnicodeDecodeError as err:
-        raise Malformed("proto: string field contains invalid UTF-8") from err
-
-
 def _bytes(data: bytes, at: int, end: int, depth: int) -> str:
     return binascii.b2a_base64(data[at:end], newline=False).decode()
 
 
-_NUMBERS: dict[str, Callable[[int], Any]] = {
-    "bool": bool,
-    "int32": lambda value: signed(value, 32),
-    "int64": lambda value: signed(value, 64),
+_SCALARS: dict[str, tuple[int, Read]] = {
+    "bool": (VARINT, lambda data, value, end, depth: value != 0),
+    "int32": (VARINT, lambda data, value, end, depth: signed(value, 32)),
+    "int64": (VARINT, lambda data, value, end, depth: signed(value, 64)),
+    "double": (FIXED64, _double),
+    "string": (LENGTH, text),
+    "bytes": (LENGTH, _bytes),
 }
-_ZEROS: dict[str, Any] = {"bool": False, "int32": 0, "int64": 0, "double": 0, "string": "", "bytes": ""}
 
 
 @cache
@@ -176,51 +141,43 @@ def definitions() -> dict[str, dict[str, list[str]]]:
 @cache
 def message(name: str) -> Message:
     """Raises KeyError for a message that upstream does not have."""
-    fields = {int(n): _field(name, told, kind) for n, (told, kind) in definitions()[name].items()}
-    return Message(name.rpartition(".")[2], fields)
+    return Message(name, {int(n): _field(name, told, kind) for n, (told, kind) in definitions()[name].items()})
 
 
 def _field(owner: str, told: str, kind: str) -> Field:
     name = json_name(owner, told)
     if kind.startswith("map<"):
-        return Field(name, LENGTH, None, _map_entry(kind[4:-1].partition(",")[2]), is_map=True)
+        return Field(name, LENGTH, _map_entry(kind[4:-1].partition(",")[2]), is_map=True)
     repeated, kind = kind.startswith("[]"), kind.removeprefix("[]")
-    drops = not repeated and drops_zero(owner, name, kind)
-    if kind in _NUMBERS:
-        return Field(name, VARINT, _NUMBERS[kind], None, repeated, drops_zero=drops)
-    if kind == "double":
-        return Field(name, FIXED64, None, None, repeated, drops_zero=drops)
-    inline = not repeated and is_inline(owner, name, kind)
-    return Field(name, LENGTH, None, reader(kind), repeated, inline, drops_zero=drops)
+    if kind in _SCALARS:
+        wire, read = _SCALARS[kind]
+        return Field(name, wire, read, repeated, drops_zero=drops_zero(owner, name, kind))
+    return Field(name, LENGTH, _reader(kind), repeated, inline=not repeated and is_inline(owner, name))
 
 
-def reader(kind: str) -> Read:
-    """Reads one length-delimited value of this type."""
-    from apiserver.api.protobuf_special import SPECIAL
+def _reader(kind: str) -> Read:
+    """Reads one length-delimited value that is no scalar."""
+    return SPECIAL.get(kind) or (_union(kind) if kind in UNIONS else Nested(kind))
 
-    if kind == "string":
-        return text
-    if kind == "bytes":
-        return _bytes
-    return SPECIAL.get(kind) or Nested(kind)
+
+def _union(kind: str) -> Read:
+    read, choose = Nested(kind), UNIONS[kind]
+    return lambda data, at, end, depth: choose(read(data, at, end, depth))
 
 
 def _map_entry(kind: str) -> Read:
     """Reads one entry as (key, value). Keys are text everywhere."""
-    read = reader(kind)
+    read = _SCALARS[kind][1] if kind in _SCALARS else _reader(kind)
 
     def entry(data: bytes, at: int, end: int, depth: int) -> tuple[str, Any]:
-        key, value = "", None
-        while at < end:
-            tag, at = varint(data, at, end)
-            if tag == (1 << 3 | LENGTH):
-                start, at = span(data, at, end)
-                key = text(data, start, at)
-            elif tag == (2 << 3 | LENGTH):
-                start, at = span(data, at, end)
-                value = read(data, start, at, depth)
-            else:
-                at = skip(data, at, end, tag & 7)
-        return key, read(b"", 0, 0, depth) if value is None else value
+        key, found = "", (0, 0)
+        for number, wire, start, stop in fields(data, at, end):
+            if number <= 2 and wire != LENGTH:
+                raise Malformed(f"proto: wrong wireType = {wire} for field {number}")
+            if number == 1:
+                key = text(data, start, stop)
+            elif number == 2:
+                found = (start, stop)
+        return key, read(data, *found, depth)
 
     return entry

@@ -1,12 +1,12 @@
-"""How the fields of protobuf messages are called in JSON, and which of them Go leaves out when they are empty."""
+"""How the fields of protobuf messages are called in JSON, which are inlined, and which are left out when empty."""
 
 from __future__ import annotations
 
-from apiserver.api.schema import Schema, schema_for
+from apiserver.api.protobuf_zeros import is_plain_number, is_pointer_text
+from apiserver.api.schema import PROPS, Schema, schema_for
 from apiserver.api.schema_source import definitions
 
 _RENAMED = {"schema": "$schema", "ref": "$ref"}
-_PROPS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 
 
 def json_name(owner: str, told: str) -> str:
@@ -14,30 +14,28 @@ def json_name(owner: str, told: str) -> str:
     schema = _schema(owner)
     if schema is None or told in schema.properties:
         return told
-    if owner == _PROPS:
+    if owner == PROPS:
         return _RENAMED.get(told) or "".join(f"-{c.lower()}" if c.isupper() else c for c in told)
     lower = told.lower()
     return next((name for name in schema.properties if name.lower() == lower), told)
 
 
-def is_inline(owner: str, name: str, kind: str) -> bool:
-    """Whether Go embeds this struct, so that JSON has its fields in the object around it."""
+def is_inline(owner: str, name: str) -> bool:
+    """Whether Go embeds this message, so that JSON has its fields in the object around it."""
     schema = _schema(owner)
-    if schema is None:
-        return (owner, name) in _INLINE_ELSEWHERE
-    return name not in schema.properties
-
-
-_INLINE_ELSEWHERE: frozenset[tuple[str, str]] = frozenset()
+    return schema is not None and name not in schema.properties
 
 
 def drops_zero(owner: str, name: str, kind: str) -> bool:
-    """Whether an empty value means that the client has not set the field."""
+    """Whether an empty value of a scalar means that the client has not set the field."""
+    schema = _schema(owner)
+    if schema is not None and name in schema.required:
+        return False
     if kind in ("string", "bytes"):
-        schema = _schema(owner)
-        return schema is None or name not in schema.required
-    return False
+        return not is_pointer_text(owner, name)
+    return is_plain_number(owner.rpartition(".")[2], name)
 
 
 def _schema(owner: str) -> Schema | None:
+    """None for the few messages that OpenAPI does not have, which are parts of others or no objects."""
     return schema_for(owner) if owner in definitions() else None

@@ -6,6 +6,8 @@ checked against the bytes that are there. The words of the errors are those of u
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 VARINT, FIXED64, LENGTH, GROUP, END_GROUP, FIXED32 = range(6)
 _MASK = (1 << 64) - 1
 _UNEXPECTED_END = "unexpected EOF"
@@ -72,6 +74,22 @@ def skip(data: bytes, at: int, end: int, wire: int) -> int:
             return at
         tag, at = varint(data, at, end)
         wire = tag & 7
+
+
+def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """(number, wire type, value, end) of each field; the value of what is no varint is where it starts."""
+    while at < end:
+        tag, at = varint(data, at, end)
+        number, wire = tag >> 3, tag & 7
+        if number == 0 or number >> 29:
+            raise Malformed(f"proto: illegal tag {number} (wire type {wire})")
+        if wire == VARINT:
+            value, at = varint(data, at, end)
+        elif wire == LENGTH:
+            value, at = span(data, at, end)
+        else:
+            value, at = at, skip(data, at, end, wire)
+        yield number, wire, value, at
 
 
 def signed(value: int, bits: int) -> int:

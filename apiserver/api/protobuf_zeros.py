@@ -1,0 +1,173 @@
+"""Which empty values of protobuf fields are told to JSON, which OpenAPI does not say.
+
+A Go client writes every field that is no pointer, empty or not; of a pointer an empty value was set on purpose
+(`replicas: 0`). What Go's JSON would leave out as empty is left out here too. Required fields have no `omitempty`.
+Of the others these are the exceptions: numbers and booleans that are no pointers, and texts that are.
+"""
+
+from __future__ import annotations
+
+_PLAIN_NUMBERS = {
+    "*": "observedGeneration minReadySeconds fullyLabeledReplicas readyReplicas updatedReplicas unavailableReplicas",
+    "APIServiceSpec": "insecureSkipTLSVerify",
+    "AWSElasticBlockStoreVolumeSource": "partition readOnly",
+    "AzureFilePersistentVolumeSource": "readOnly",
+    "AzureFileVolumeSource": "readOnly",
+    "CSIPersistentVolumeSource": "readOnly",
+    "CephFSPersistentVolumeSource": "readOnly",
+    "CephFSVolumeSource": "readOnly",
+    "CinderPersistentVolumeSource": "readOnly",
+    "CinderVolumeSource": "readOnly",
+    "Container": "stdin stdinOnce tty",
+    "ContainerImage": "sizeBytes",
+    "ContainerPort": "hostPort",
+    "ContainerStateTerminated": "signal",
+    "CustomResourceColumnDefinition": "priority",
+    "CustomResourceDefinitionSpec": "preserveUnknownFields",
+    "CustomResourceDefinitionVersion": "deprecated",
+    "DaemonSetStatus": "updatedNumberScheduled numberAvailable numberUnavailable",
+    "DeploymentSpec": "paused",
+    "DeploymentStatus": "replicas availableReplicas",
+    "DeviceSubRequest": "count",
+    "EphemeralContainerCommon": "stdin stdinOnce tty",
+    "Event": "count deprecatedCount",
+    "EventSeries": "count",
+    "ExactDeviceRequest": "count",
+    "FCVolumeSource": "readOnly",
+    "FlexPersistentVolumeSource": "readOnly",
+    "FlexVolumeSource": "readOnly",
+    "GCEPersistentDiskVolumeSource": "partition readOnly",
+    "GlusterfsPersistentVolumeSource": "readOnly",
+    "GlusterfsVolumeSource": "readOnly",
+    "ISCSIPersistentVolumeSource": "readOnly chapAuthDiscovery chapAuthSession",
+    "ISCSIVolumeSource": "readOnly chapAuthDiscovery chapAuthSession",
+    "JSONSchemaProps": (
+        "exclusiveMaximum exclusiveMinimum uniqueItems nullable x-kubernetes-embedded-resource"
+        " x-kubernetes-int-or-string"
+    ),
+    "JobStatus": "active succeeded failed",
+    "NFSVolumeSource": "readOnly",
+    "NodeSpec": "unschedulable",
+    "ObjectMeta": "generation",
+    "PersistentVolumeClaimVolumeSource": "readOnly",
+    "PodSpec": "hostNetwork hostPID hostIPC",
+    "PortworxVolumeSource": "readOnly",
+    "PriorityClass": "globalDefault",
+    "Probe": "initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold",
+    "QuobyteVolumeSource": "readOnly",
+    "RBDPersistentVolumeSource": "readOnly",
+    "RBDVolumeSource": "readOnly",
+    "ReplicaSetStatus": "availableReplicas",
+    "ReplicationControllerStatus": "availableReplicas",
+    "ResourcePolicyRule": "clusterScope",
+    "ScaleIOPersistentVolumeSource": "readOnly sslEnabled",
+    "ScaleIOVolumeSource": "readOnly sslEnabled",
+    "ScaleSpec": "replicas",
+    "ServiceBackendPort": "number",
+    "ServicePort": "nodePort",
+    "ServiceSpec": "healthCheckNodePort publishNotReadyAddresses",
+    "StatefulSetStatus": "currentReplicas",
+    "StorageOSPersistentVolumeSource": "readOnly",
+    "StorageOSVolumeSource": "readOnly",
+    "SubjectAccessReviewStatus": "denied",
+    "TokenReviewStatus": "authenticated",
+    "VolumeMount": "readOnly",
+    "VolumeMountStatus": "readOnly",
+}
+_POINTER_TEXTS = {
+    "AllocatedDeviceStatus": "shareID",
+    "AppArmorProfile": "localhostProfile",
+    "AzureDiskVolumeSource": "cachingMode fsType kind",
+    "AzureFilePersistentVolumeSource": "secretNamespace",
+    "CSIDriverSpec": "fsGroupPolicy",
+    "CSIVolumeSource": "fsType",
+    "ClusterTrustBundleProjection": "name signerName",
+    "Container": "restartPolicy",
+    "ContainerStatus": "stopSignal",
+    "CronJobSpec": "timeZone",
+    "CustomResourceDefinitionVersion": "deprecationWarning",
+    "CustomResourceSubresourceScale": "labelSelectorPath",
+    "DeleteOptions": "propagationPolicy",
+    "Device": "nodeName",
+    "DeviceAttribute": "string version",
+    "DeviceClassSpec": "extendedResourceName",
+    "DeviceConstraint": "matchAttribute distinctAttribute",
+    "DeviceRequestAllocationResult": "shareID",
+    "Endpoint": "hostname nodeName zone",
+    "EndpointAddress": "nodeName",
+    "EndpointPort": "name protocol appProtocol",
+    "EphemeralContainerCommon": "restartPolicy",
+    "GRPCAction": "service",
+    "HPAScalingRules": "selectPolicy",
+    "HostPathVolumeSource": "type",
+    "ISCSIPersistentVolumeSource": "initiatorName",
+    "ISCSIVolumeSource": "initiatorName",
+    "IngressClassParametersReference": "apiGroup scope namespace",
+    "IngressPortStatus": "error",
+    "IngressSpec": "ingressClassName",
+    "JSONSchemaProps": "$ref x-kubernetes-list-type x-kubernetes-map-type",
+    "JobSpec": "completionMode podReplacementPolicy managedBy",
+    "JobStatus": "failedIndexes",
+    "LeaseSpec": "holderIdentity strategy preferredHolder",
+    "Lifecycle": "stopSignal",
+    "LoadBalancerIngress": "ipMode",
+    "LocalVolumeSource": "fsType",
+    "MatchResources": "matchPolicy",
+    "MutatingAdmissionPolicySpec": "failurePolicy",
+    "MutatingWebhook": "failurePolicy matchPolicy reinvocationPolicy",
+    "NetworkPolicyPort": "protocol",
+    "NodeAllocatableResourceMapping": "capacityKey",
+    "ParamRef": "parameterNotFoundAction",
+    "PersistentVolumeClaimSpec": "storageClassName volumeMode volumeAttributesClassName",
+    "PersistentVolumeClaimStatus": "currentVolumeAttributesClassName",
+    "PersistentVolumeSpec": "volumeMode volumeAttributesClassName",
+    "PodDNSConfigOption": "value",
+    "PodDisruptionBudgetSpec": "unhealthyPodEvictionPolicy",
+    "PodFailurePolicyOnExitCodesRequirement": "containerName",
+    "PodResourceClaim": "resourceClaimName resourceClaimTemplateName",
+    "PodResourceClaimStatus": "resourceClaimName",
+    "PodSchedulingGroup": "podGroupName",
+    "PodSecurityContext": "supplementalGroupsPolicy fsGroupChangePolicy seLinuxChangePolicy",
+    "PodSpec": "runtimeClassName preemptionPolicy hostnameOverride",
+    "PortStatus": "error",
+    "Preconditions": "uid resourceVersion",
+    "PriorityClass": "preemptionPolicy",
+    "ResourceSliceSpec": "nodeName",
+    "Rule": "scope",
+    "SeccompProfile": "localhostProfile",
+    "SecurityContext": "procMount",
+    "ServicePort": "appProtocol",
+    "ServiceReference": "path",
+    "ServiceSpec": "ipFamilyPolicy loadBalancerClass internalTrafficPolicy trafficDistribution",
+    "StorageClass": "reclaimPolicy volumeBindingMode",
+    "SuccessPolicyRule": "succeededIndexes",
+    "TopologySpreadConstraint": "nodeAffinityPolicy nodeTaintsPolicy",
+    "TypedLocalObjectReference": "apiGroup",
+    "TypedObjectReference": "apiGroup namespace",
+    "ValidatingAdmissionPolicySpec": "failurePolicy",
+    "ValidatingWebhook": "failurePolicy matchPolicy",
+    "Validation": "reason",
+    "ValidationRule": "reason",
+    "VolumeAttachmentSource": "persistentVolumeName",
+    "VolumeMount": "recursiveReadOnly mountPropagation",
+    "VolumeMountStatus": "recursiveReadOnly",
+    "WebhookClientConfig": "url",
+    "WindowsSecurityContextOptions": "gmsaCredentialSpecName gmsaCredentialSpec runAsUserName",
+}
+_POINTERS_DESPITE = {("HorizontalPodAutoscalerStatus", "observedGeneration")}
+_NO_POINTERS = {("io.k8s.api.core.v1.EndpointPort", "name"), ("io.k8s.api.core.v1.EndpointPort", "protocol")}
+"""`core` has an EndpointPort of its own, in which only `appProtocol` is a pointer."""
+
+
+def is_plain_number(struct: str, name: str) -> bool:
+    """A number or boolean whose zero means unset."""
+    if (struct, name) in _POINTERS_DESPITE:
+        return False
+    return name in _PLAIN_NUMBERS["*"].split() or name in _PLAIN_NUMBERS.get(struct, "").split()
+
+
+def is_pointer_text(definition: str, name: str) -> bool:
+    """A text that may be set to nothing."""
+    if (definition, name) in _NO_POINTERS:
+        return False
+    return name in _POINTER_TEXTS.get(definition.rpartition(".")[2], "").split()
