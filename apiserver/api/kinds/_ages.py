@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 UNKNOWN = "<unknown>"
 
@@ -48,3 +50,8 @@ def age(timestamp: str | None, now: datetime) -> str:
 def between(start: str, end: str) -> str:
     """From one RFC 3339 timestamp to another."""
     return short_duration(datetime.fromisoformat(end) - datetime.fromisoformat(start))
+
+
+def age_of(obj: Mapping[str, Any], now: datetime) -> str:
+    """Since an object was created."""
+    return age(obj["metadata"].get("creationTimestamp"), now)

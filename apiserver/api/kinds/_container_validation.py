@@ -10,6 +10,7 @@ from apiserver.api.fielderrors import duplicate, forbidden, invalid_value, not_f
 from apiserver.api.kinds._checks import Errors, check_choice, check_name, check_port, dns_label, port_name
 from apiserver.api.kinds._env_validation import check_env, check_env_from
 from apiserver.api.kinds._mounts import check_devices, check_mounts
+from apiserver.api.kinds._ports import PROTOCOLS
 from apiserver.api.kinds._probes import check_lifecycle, check_probes
 from apiserver.api.kinds._resources import check_requirements
 from apiserver.api.kinds._security_validation import check_container_security
@@ -18,7 +19,6 @@ Container = dict[str, Any]
 
 _MESSAGE_POLICIES = ("FallbackToLogsOnError", "File")
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
-_PROTOCOLS = ("SCTP", "TCP", "UDP")
 _RESIZABLE = ("cpu", "memory")
 _RESIZE_POLICIES = ("NotRequired", "RestartContainer")
 _RESTART_POLICIES = ("Always", "Never", "OnFailure")
@@ -76,7 +76,7 @@ def _check_ports(ports: list[Container], path: str, errors: Errors) -> None:
             check_port(number, f"{where}.containerPort", errors)
         if port.get("hostPort"):
             check_port(port["hostPort"], f"{where}.hostPort", errors)
-        check_choice(port.get("protocol"), f"{where}.protocol", errors, choices=_PROTOCOLS)
+        check_choice(port.get("protocol"), f"{where}.protocol", errors, choices=PROTOCOLS)
 
 
 def _check_host_ports(containers: list[Container], path: str, errors: Errors) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from apiserver.api.fielderrors import forbidden, invalid_value, required
-from apiserver.api.kinds._checks import Errors, check_choice, check_name, check_not_negative, check_port, port_name
+from apiserver.api.kinds._checks import Errors, check_choice, check_not_negative, check_port
+from apiserver.api.kinds._ports import check_port_reference
 
 Handler = dict[str, Any]
 
@@ -20,14 +21,6 @@ _HEADER_COMPLAINT = (
     "(e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')"
 )
 _PROBE_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
-
-
-def check_port_reference(port: int | str | None, path: str, errors: Errors) -> None:
-    """A port by number, or by the name that a container gave it."""
-    if isinstance(port, str):
-        check_name(port, path, errors, rule=port_name)
-    else:
-        check_port(port or 0, path, errors)
 
 
 def _check_exec(action: Handler, path: str, errors: Errors) -> None:

@@ -15,9 +15,9 @@ from apiserver.api.kinds._checks import (
     check_port,
     dns_label,
     dns_subdomain,
-    port_name,
     qualified_name,
 )
+from apiserver.api.kinds._ports import PROTOCOLS, check_port_reference
 from apiserver.api.kinds._service_addresses import (
     HEADLESS,
     cluster_ips,
@@ -30,7 +30,6 @@ from apiserver.api.kinds._service_addresses import (
 Service = dict[str, Any]
 Spec = dict[str, Any]
 
-PROTOCOLS = ("SCTP", "TCP", "UDP")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _FAMILIES = ("IPv4", "IPv6")
 _FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
@@ -108,16 +107,9 @@ def _check_port(port: Spec, path: str, errors: Errors, *, must_be_named: bool, n
         errors.append(required(f"{path}.name"))
     check_port(port.get("port") or 0, f"{path}.port", errors)
     check_choice(port.get("protocol"), f"{path}.protocol", errors, choices=PROTOCOLS)
-    check_port_or_name(port.get("targetPort"), f"{path}.targetPort", errors)
+    check_port_reference(port.get("targetPort"), f"{path}.targetPort", errors)
     if port.get("appProtocol") is not None:
         check_name(port["appProtocol"], f"{path}.appProtocol", errors, rule=qualified_name)
-
-
-def check_port_or_name(value: int | str | None, path: str, errors: Errors) -> None:
-    if isinstance(value, str):
-        check_name(value, path, errors, rule=port_name)
-    else:
-        check_port(value or 0, path, errors)
 
 
 def _check_unique(ports: list[Spec], errors: Errors) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from apiserver.api.fielderrors import duplicate, forbidden, invalid_value, required, too_long
 from apiserver.api.kinds._amounts import amount
 from apiserver.api.kinds._checks import (
-    NOT_NEGATIVE,
     Errors,
     check_choice,
     check_name,
@@ -18,6 +17,7 @@ from apiserver.api.kinds._checks import (
     dns_label,
     dns_subdomain,
 )
+from apiserver.api.kinds._claims import check_claim_spec
 from apiserver.api.kinds._paths import check_descending_path, check_no_backsteps
 from apiserver.api.kinds._projections import check_downward_api, check_mode, check_projected, check_selected_files
 
@@ -32,7 +32,7 @@ _IQN = re.compile(r"iqn\.\d{4}-\d{2}\.([a-z0-9-.]+)(:.*)?", re.ASCII)
 _HEX_NAMES = {"eui": re.compile(r"eui\.[0-9A-Fa-f]{16}"), "naa": re.compile(r"naa\.[0-9A-Fa-f]{32}")}
 
 
-def _required(*fields: str) -> Callable[[Source, str, Errors], None]:
+def required_fields(*fields: str) -> Callable[[Source, str, Errors], None]:
     def check(source: Source, path: str, errors: Errors) -> None:
         errors.extend(required(f"{path}.{field}") for field in fields if not source.get(field))
 
@@ -71,13 +71,13 @@ def _check_downward_api(source: Source, path: str, errors: Errors) -> None:
 
 
 def _check_nfs(source: Source, path: str, errors: Errors) -> None:
-    _required("server", "path")(source, path, errors)
+    required_fields("server", "path")(source, path, errors)
     if not (source.get("path") or "").startswith("/"):
         errors.append(invalid_value(f"{path}.path", source.get("path") or "", "must be an absolute path"))
 
 
 def _check_git_repo(source: Source, path: str, errors: Errors) -> None:
-    _required("repository")(source, path, errors)
+    required_fields("repository")(source, path, errors)
     check_descending_path(source.get("directory") or "", f"{path}.directory", errors)
 
 
@@ -90,7 +90,7 @@ def _check_iscsi_name(name: str, path: str, errors: Errors) -> None:
 
 
 def _check_iscsi(source: Source, path: str, errors: Errors) -> None:
-    _required("targetPortal", "iqn")(source, path, errors)
+    required_fields("targetPortal", "iqn")(source, path, errors)
     if source.get("iqn"):
         _check_iscsi_name(source["iqn"], f"{path}.iqn", errors)
     check_range(source.get("lun") or 0, f"{path}.lun", errors, low=0, high=255)
@@ -115,7 +115,7 @@ def _check_fc(source: Source, path: str, errors: Errors) -> None:
 
 def _check_disk(field: str) -> Callable[[Source, str, Errors], None]:
     def check(source: Source, path: str, errors: Errors) -> None:
-        _required(field)(source, path, errors)
+        required_fields(field)(source, path, errors)
         if not 0 <= (source.get("partition") or 0) <= 255:
             errors.append(invalid_value(f"{path}.partition", source["partition"], _PARTITION))
 
@@ -123,7 +123,7 @@ def _check_disk(field: str) -> Callable[[Source, str, Errors], None]:
 
 
 def _check_azure_disk(source: Source, path: str, errors: Errors) -> None:
-    _required("diskName", "diskURI")(source, path, errors)
+    required_fields("diskName", "diskURI")(source, path, errors)
     modes, kinds = ("None", "ReadOnly", "ReadWrite"), ("Shared", "Dedicated", "Managed")
     check_optional_choice(source.get("cachingMode"), f"{path}.cachingMode", errors, choices=modes)
     check_optional_choice(source.get("kind"), f"{path}.kind", errors, choices=kinds)
@@ -156,35 +156,13 @@ def _check_ephemeral(source: Source, path: str, errors: Errors) -> None:
     check_claim_spec(template.get("spec") or {}, f"{path}.volumeClaimTemplate.spec", errors)
 
 
-_ACCESS_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-
-
-def check_claim_spec(spec: Source, path: str, errors: Errors) -> None:
-    """The parts of a PersistentVolumeClaim's spec that a claim can't do without."""
-    modes = spec.get("accessModes") or []
-    if not modes:
-        errors.append(required(f"{path}.accessModes", "at least 1 access mode is required"))
-    for mode in modes:
-        check_choice(mode, f"{path}.accessModes", errors, choices=_ACCESS_MODES)
-    if "ReadWriteOncePod" in modes and len(modes) > 1:
-        told = "may not use ReadWriteOncePod with other access modes"
-        errors.append(forbidden(f"{path}.accessModes", told))
-    storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    where = f"{path}.resources[storage]"
-    if storage is None:
-        errors.append(required(where))
-    elif amount(storage) <= 0:
-        told = "must be greater than zero" if amount(storage) == 0 else NOT_NEGATIVE
-        errors.append(invalid_value(where, str(storage), told))
-
-
 def _check_image(source: Source, path: str, errors: Errors) -> None:
-    _required("reference")(source, path, errors)
+    required_fields("reference")(source, path, errors)
     check_choice(source.get("pullPolicy"), f"{path}.pullPolicy", errors, choices=_PULL_POLICIES)
 
 
 def _check_flex(source: Source, path: str, errors: Errors) -> None:
-    _required("driver")(source, path, errors)
+    required_fields("driver")(source, path, errors)
     for key in source.get("options") or ():
         domain = "." + key.partition("/")[0].lower()
         if domain.endswith((".kubernetes.io", ".k8s.io")):
@@ -203,14 +181,14 @@ def _check_flocker(source: Source, path: str, errors: Errors) -> None:
         errors.append(invalid_value(f"{path}.datasetName", name, "must not contain '/'"))
 
 
-_SOURCES: dict[str, Callable[[Source, str, Errors], None]] = {
+VOLUME_SOURCES: dict[str, Callable[[Source, str, Errors], None]] = {
     "emptyDir": _check_empty_dir,
     "hostPath": _check_host_path,
     "configMap": _check_config_map,
     "secret": _check_secret,
     "projected": check_projected,
     "downwardAPI": _check_downward_api,
-    "persistentVolumeClaim": _required("claimName"),
+    "persistentVolumeClaim": required_fields("claimName"),
     "ephemeral": _check_ephemeral,
     "csi": _check_csi,
     "image": _check_image,
@@ -221,29 +199,29 @@ _SOURCES: dict[str, Callable[[Source, str, Errors], None]] = {
     "gcePersistentDisk": _check_disk("pdName"),
     "awsElasticBlockStore": _check_disk("volumeID"),
     "azureDisk": _check_azure_disk,
-    "azureFile": _required("secretName", "shareName"),
-    "cephfs": _required("monitors"),
-    "cinder": _required("volumeID"),
+    "azureFile": required_fields("secretName", "shareName"),
+    "cephfs": required_fields("monitors"),
+    "cinder": required_fields("volumeID"),
     "flexVolume": _check_flex,
     "flocker": _check_flocker,
-    "glusterfs": _required("endpoints", "path"),
-    "photonPersistentDisk": _required("pdID"),
-    "portworxVolume": _required("volumeID"),
-    "quobyte": _required("registry", "volume"),
-    "rbd": _required("monitors", "image"),
-    "scaleIO": _required("gateway", "system", "volumeName"),
-    "storageos": _required("volumeName"),
-    "vsphereVolume": _required("volumePath"),
+    "glusterfs": required_fields("endpoints", "path"),
+    "photonPersistentDisk": required_fields("pdID"),
+    "portworxVolume": required_fields("volumeID"),
+    "quobyte": required_fields("registry", "volume"),
+    "rbd": required_fields("monitors", "image"),
+    "scaleIO": required_fields("gateway", "system", "volumeName"),
+    "storageos": required_fields("volumeName"),
+    "vsphereVolume": required_fields("volumePath"),
 }
 
 
 def _check_source(volume: Source, path: str, errors: Errors, *, pod_name: str) -> None:
-    named = [field for field in volume if field in _SOURCES and volume[field] is not None]
+    named = [field for field in volume if field in VOLUME_SOURCES and volume[field] is not None]
     if not named:
         errors.append(required(path, "must specify a volume type"))
         return
     first = named[0]
-    _SOURCES[first](volume[first], f"{path}.{first}", errors)
+    VOLUME_SOURCES[first](volume[first], f"{path}.{first}", errors)
     for other in named[1:]:
         errors.append(forbidden(f"{path}.{other}", "may not specify more than 1 volume type"))
     if "ephemeral" in named and pod_name and volume.get("name"):
