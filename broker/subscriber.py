@@ -27,7 +27,7 @@ from typing import Any
 
 import structlog
 
-from broker import delivery, subjects
+from broker import consumer, delivery, subjects
 from broker.change import Change
 from broker.connection import Connection, Message
 from broker.crashpoints import CrashPoints, from_environment
@@ -41,8 +41,6 @@ EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 3.5
 PROVE_SECONDS = 2.0
-ACK_WAIT_SECONDS = 6 * 3600
-"""Redelivery is asked for when a process attaches, and not by a timer: work may take as long as it takes."""
 
 
 class CursorLost(Exception):
@@ -96,7 +94,11 @@ class Subscriber:
         lost = stream is not None and (cursor + 1 < stream.first or cursor > stream.last)
         self._cursor = cursor
         self._unproven = cursor if stream is None else None
-        if not lost and not self._connection.listener and sorted(_filters_of(info["config"])) != sorted(self._filters):
+        if (
+            not lost
+            and not self._connection.listener
+            and sorted(consumer.filters_of(info["config"])) != sorted(self._filters)
+        ):
             await self.begin(cursor)
         return SubscriptionState(cursor=cursor, created=False, lost=lost, untouched=cursor == begun)
 
@@ -154,7 +156,7 @@ class Subscriber:
             self._cursor = after
             return
         try:
-            await self._connection.api(f"CONSUMER.DELETE.{subjects.STREAM}.{self._name}")
+            await consumer.remove(self._connection, self._name)
         except (ConsumerMissing, StreamMissing):
             log.debug("no consumer to replace", subscriber=self._name)
         await self._create(after)
@@ -162,30 +164,10 @@ class Subscriber:
 
     async def remove(self) -> None:
         """Give the cursor up."""
-        await self._connection.api(f"CONSUMER.DELETE.{subjects.STREAM}.{self._name}")
+        await consumer.remove(self._connection, self._name)
 
     async def _create(self, after: int) -> None:
-        config: dict[str, object] = {
-            "name": self._name,
-            "durable_name": self._name,
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": after + 1,
-            "ack_policy": "all",
-            "ack_wait": ACK_WAIT_SECONDS * 1_000_000_000,
-            "max_ack_pending": -1,
-            "max_deliver": -1,
-            "replay_policy": "instant",
-            "max_waiting": 16,
-            "num_replicas": 1,
-        }
-        if len(self._filters) == 1:
-            config["filter_subject"] = self._filters[0]
-        else:
-            config["filter_subjects"] = self._filters
-        await self._connection.api(
-            f"CONSUMER.CREATE.{subjects.STREAM}.{self._name}",
-            {"stream_name": subjects.STREAM, "config": config, "action": "create"},
-        )
+        await consumer.create(self._connection, self._name, filters=self._filters, after=after)
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """Every change behind the cursor, for as long as the caller takes them. Raises CursorLost."""
@@ -224,13 +206,6 @@ class Subscriber:
         except BusUnavailable:
             # The changes come again after the reconnect, and are acknowledged then.
             log.debug("acknowledgement not sent", subscriber=self._name, rv=rv)
-
-
-def _filters_of(config: dict[str, object]) -> list[str]:
-    several = config.get("filter_subjects")
-    if isinstance(several, list):
-        return [str(s) for s in several]
-    return [str(config.get("filter_subject", ""))]
 
 
 class _Silent(Exception):
