@@ -46,6 +46,7 @@ _EXPORTED_SERVICES: Sequence[tuple[str, str, str]] = (
 """(name, subject, response type) of what CONTROL offers to LISTENERS."""
 _NODES = "nodes.>"
 _LISTENER = "listener"
+EVERY_NODE = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,8 @@ class Trust:
 
 def for_api_server(control: KeyPair, *, name: str = "apiserver", lifetime_seconds: float = 0) -> Credentials:
     """May do everything in CONTROL."""
-    return _issue(control, name, publish=[">"], subscribe=[">"], lifetime_seconds=lifetime_seconds)
+    user = KeyPair.new("user")
+    return Credentials(_issue(control, user.public, name, [">"], [">"], lifetime_seconds, {}), user.seed)
 
 
 def for_listener(
@@ -185,48 +187,43 @@ def for_listener(
     node: str = "",
     live: Sequence[str] = (),
     lifetime_seconds: float,
-    user: KeyPair | None = None,
+    user: str = "",
 ) -> Credentials:
     """May read and acknowledge one consumer, serve the requests of one node, and hear live subjects; each where given.
 
     `live` are filters as `subjects.filter_for` makes them; `name` is shown in nats-server's logs and monitoring.
-    With the `user` of before, credentials are renewed: connections that are open keep their inboxes.
+    `node` may be EVERY_NODE, for a process that stands for many. With the public key `user` of before, credentials are
+    renewed: connections that are open keep their inboxes, and the seed stays with its owner.
     """
-    user = user or KeyPair.new("user")
+    made = None if user else KeyPair.new("user")
+    public = made.public if made is not None else user
     publish = [_STATE]
-    subscribe = [f"{INBOX}_{user.public}.>"]
+    subscribe = [f"{INBOX}_{public}.>"]
     if consumer:
         publish += [
             *(f"{_CONSUMER_API}.{verb}.{subjects.STREAM}.{consumer}" for verb in ("MSG.NEXT", "RESET")),
             f"$JS.ACK.{subjects.STREAM}.{consumer}.>",
         ]
     if node:
-        subscribe.append(f"nodes.{subjects.encode(node)}.>")
+        subscribe.append(f"nodes.{node if node == EVERY_NODE else subjects.encode(node)}.>")
     subscribe += [subjects.live(one) for one in live]
-    return _issue(
-        listeners, name, publish=publish, subscribe=subscribe, lifetime_seconds=lifetime_seconds, user=user,
-        answers=bool(node), listener=True,
-    )  # fmt: skip
+    claims: dict[str, Any] = {"tags": [_LISTENER]}
+    if node:
+        claims["resp"] = {"max": -1, "ttl": 0}
+    jwt = _issue(listeners, public, name, publish, subscribe, lifetime_seconds, claims)
+    return Credentials(jwt, made.seed if made is not None else "")
 
 
 def _issue(
     account: KeyPair,
+    user: str,
     name: str,
-    *,
     publish: Sequence[str],
     subscribe: Sequence[str],
     lifetime_seconds: float,
-    user: KeyPair | None = None,
-    answers: bool = False,
-    listener: bool = False,
-) -> Credentials:
-    user = user or KeyPair.new("user")
-    claims: dict[str, Any] = {**_USER, "pub": {"allow": list(publish)}, "sub": {"allow": list(subscribe)}}
-    if listener:
-        claims["tags"] = [_LISTENER]
-    if answers:
-        claims["resp"] = {"max": -1, "ttl": 0}
+    more: Mapping[str, Any],
+) -> str:
+    claims = {**_USER, "pub": {"allow": list(publish)}, "sub": {"allow": list(subscribe)}, **more}
     now = int(time.time())
     expires = int(now + lifetime_seconds) if lifetime_seconds else 0
-    jwt = account.issue(user.public, name=name, claims=claims, issued_at=now, expires_at=expires)
-    return Credentials(jwt, user.seed)
+    return account.issue(user, name=name, claims=claims, issued_at=now, expires_at=expires)

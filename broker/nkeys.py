@@ -85,6 +85,13 @@ class KeyPair:
         return f"{signed}.{_unpadded(self.sign(signed.encode()))}"
 
 
+def check_public(text: str, kind: Kind) -> None:
+    """Raises BadKey for what is not a public key of that kind."""
+    raw = _bytes(text)
+    if len(raw) != 1 + SEED_BYTES or raw[0] != _PREFIX[kind]:
+        raise BadKey(f"not the public key of a NATS {kind}")
+
+
 def claims_of(jwt: str) -> dict[str, Any]:
     """What a JWT says. The signature is not looked at. Raises BadKey."""
     try:

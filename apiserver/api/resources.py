@@ -36,6 +36,7 @@ _PACKAGES = {
     "": "io.k8s.api.core",
     "apiextensions.k8s.io": "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions",
     "apiregistration.k8s.io": "io.k8s.kube-aggregator.pkg.apis.apiregistration",
+    "broker.backbeat.dev": "dev.backbeat.broker",
 }
 
 
@@ -191,8 +192,11 @@ def _only(found: Mapping[str, Subresource], wanted: Collection[tuple[str, str]])
 
 
 def _load() -> list[dict[str, Any]]:
-    text = package_data.files("apiserver.api").joinpath("data/resources-1.36.json").read_bytes()
-    rows: list[dict[str, Any]] = orjson.loads(text)
+    """Upstream's resources, and those of the group `broker.backbeat.dev`."""
+    data = package_data.files("apiserver.api").joinpath("data")
+    rows: list[dict[str, Any]] = []
+    for name in ("resources-1.36.json", "resources-broker-v1.json"):
+        rows += orjson.loads(data.joinpath(name).read_bytes())
     return rows
 
 

@@ -211,8 +211,9 @@ async def test_renewed_credentials_are_used_at_the_next_connect(bus: Bus, contro
         assert await _read(connection, "mine", 3, acknowledge=3) == [1, 2, 3]
         from broker.nkeys import KeyPair
 
-        user = KeyPair.from_seed(held[0].seed)
-        held.append(for_listener(bus.trust.listeners, name="mine", consumer="mine", lifetime_seconds=60, user=user))
+        user = KeyPair.from_seed(held[0].seed).public
+        again = for_listener(bus.trust.listeners, name="mine", consumer="mine", lifetime_seconds=60, user=user)
+        held.append(Credentials(again.jwt, held[0].seed))
         await eventually(lambda: time.time() > held[0].expires_at + 1, what="the first credentials' end")
         assert await _read(connection, "mine", 7) == list(range(4, 11))
 
