@@ -1,8 +1,9 @@
 """Probe one running container for as long as it runs: startup first, then liveness and readiness side by side.
 
 A result changes after `failureThreshold` failures or `successThreshold` successes in a row. Before the first result a
-container is alive, not ready and not started; without a probe of a kind it is all three. A container whose startup or
-liveness probe has failed is not probed further: somebody will end it.
+container is alive, not ready and not started; without a probe of a kind it is all three. A container that could not be
+asked (`errored`) is told of and counts as nothing, as upstream. A container whose startup or liveness probe has failed
+is not probed further: somebody will end it.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
+from agents.kubelet.clock import SYSTEM_CLOCK, Clock
 from agents.kubelet.probing import Target, Verdict, ask
 from agents.kubelet.runtime import Container
+
+log = structlog.get_logger(__name__)
 
 Obj = dict[str, Any]
 Report = Callable[[str, str], None]
@@ -48,6 +53,7 @@ class ContainerProbes:
         changed: Callable[[], None],
         report: Report,
         known: tuple[bool, bool] = (False, False),
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         """`known`: whether it was (started, ready) when it was last heard of; it stays so until a probe says else."""
         was_started, was_ready = known
@@ -55,6 +61,7 @@ class ContainerProbes:
         self._target = target
         self._changed = changed
         self._report = report
+        self._clock = clock
         self.started = was_started or STARTUP + "Probe" not in target.spec
         self.ready = self.started and (was_ready or READINESS + "Probe" not in target.spec)
         self.unhealthy = ""
@@ -87,30 +94,34 @@ class ContainerProbes:
         streak = Streak(result=self.ready if kind == READINESS else kind == LIVENESS)
         await self._initial_delay(probe)
         while not self.unhealthy:
-            began = asyncio.get_running_loop().time()
-            verdict = await ask(self._target, probe, timeout_seconds=float(probe.get("timeoutSeconds") or 1))
+            began = self._clock.time()
+            verdict = await self._ask(probe)
             if not verdict.good:
                 self._tell(kind, verdict)
-            before = streak
-            streak = streak.after(
-                verdict.good,
-                failures=int(probe.get("failureThreshold") or 3),
-                successes=int(probe.get("successThreshold") or 1),
-            )
-            if self._apply(kind, streak, before):
-                return
-            spent = asyncio.get_running_loop().time() - began
-            await asyncio.sleep(max(0.0, float(probe.get("periodSeconds") or 10) - spent))
+            if not verdict.errored:
+                before, streak = streak, streak.after(verdict.good, **_thresholds(probe))
+                if self._apply(kind, streak, before):
+                    return
+            spent = self._clock.time() - began
+            await self._clock.sleep(max(0.0, float(probe.get("periodSeconds") or 10) - spent))
+
+    async def _ask(self, probe: Obj) -> Verdict:
+        try:
+            return await ask(self._target, probe, timeout_seconds=float(probe.get("timeoutSeconds") or 1))
+        except Exception as err:  # a bug about one probe must not end the probing; it is logged and shown
+            log.exception("probe failed to run", container=self._container.name)
+            return Verdict(False, f"{type(err).__name__}: {err}", errored=True)
 
     async def _initial_delay(self, probe: Obj) -> None:
         """Counted from the container's start, which may have been under another kubelet."""
         began = self._container.started_at or self._container.created_at
-        ran = (datetime.now(UTC) - began).total_seconds()
-        await asyncio.sleep(max(0.0, float(probe.get("initialDelaySeconds") or 0) - ran))
+        ran = (self._clock.now() - began).total_seconds()
+        await self._clock.sleep(max(0.0, float(probe.get("initialDelaySeconds") or 0) - ran))
 
     def _apply(self, kind: str, streak: Streak, before: Streak) -> bool:
         """True when this probe has done its work."""
-        failed_for_good = not streak.good and not streak.result and streak.length >= _failures(self._target.spec, kind)
+        failures = _thresholds(self._target.spec[kind + "Probe"])["failures"]
+        failed_for_good = not streak.good and not streak.result and streak.length >= failures
         if kind == READINESS:
             if streak.result != before.result:
                 self.ready = streak.result
@@ -132,5 +143,8 @@ class ContainerProbes:
         self._report("Unhealthy", f"{kind.capitalize()} probe {verb}: {verdict.output}")
 
 
-def _failures(spec: Obj, kind: str) -> int:
-    return int(spec[kind + "Probe"].get("failureThreshold") or 3)
+def _thresholds(probe: Obj) -> dict[str, int]:
+    return {
+        "failures": int(probe.get("failureThreshold") or 3),
+        "successes": int(probe.get("successThreshold") or 1),
+    }

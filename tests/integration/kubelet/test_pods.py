@@ -126,7 +126,7 @@ async def test_volumes_are_found_by_a_variable(node: Node, api: Api) -> None:
     api.objects[("configmaps", "page")] = {"kind": "ConfigMap", "data": {"index.html": "<h1>hi</h1>"}}
     spec = shell(
         "cat $BACKBEAT_VOLUME_PAGE/index.html; touch $BACKBEAT_VOLUME_SCRATCH/x && echo; echo made; exec sleep 1000",
-        volumeMounts=[{"name": "page", "mountPath": "/www"}, {"name": "scratch", "mountPath": "/tmp"}],
+        volumeMounts=[{"name": "page", "mountPath": "/www"}, {"name": "scratch", "mountPath": "/scratch"}],
     )
     volumes = [{"name": "page", "configMap": {"name": "page"}}, {"name": "scratch", "emptyDir": {}}]
     api.put(pod_object("web", spec, volumes=volumes))
