@@ -15,9 +15,9 @@ import structlog
 from agents.client.events import EventRecorder
 from agents.client.informer import Informer
 from agents.client.resources import PODS
-from agents.client.rest import STRATEGIC, RestClient
+from agents.client.rest import STRATEGIC, MayNotWrite, RestClient
 from agents.scheduler import conditions
-from agents.scheduler.podinfo import PodInfo
+from agents.scheduler.podinfo import SCHEDULER_NAME, PodInfo
 from apiserver.api.status import Conflict, NotFound, StatusError
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Commands:
         """Raises NotBound."""
         try:
             await self._rest.bind(pod.key.namespace, pod.key.name, node, uid=pod.uid)
-        except (Conflict, NotFound) as err:
+        except (Conflict, NotFound, MayNotWrite) as err:
             raise NotBound(err.message, expected=True) from err
         except StatusError as err:
             if err.code < 500 or await self._node_of(pod) != node:
@@ -78,7 +78,28 @@ class Commands:
         if patch is not None:
             await self.patch_status(pod, patch)
 
+    async def evict(self, victim: PodInfo, preemptor: PodInfo, node: str) -> None:
+        """Make room: the victim is told why, and deleted. Raises StatusError when it could not be deleted."""
+        obj = self._current(victim)
+        if obj is None or victim.terminating:
+            return
+        patch = conditions.disrupted(obj, SCHEDULER_NAME, datetime.now(UTC))
+        if patch is not None and not await self.patch_status(victim, patch):
+            return
+        try:
+            await self._rest.delete(PODS, victim.key.name, namespace=victim.key.namespace, uid=victim.uid)
+        except NotFound:
+            return
+        log.info("preempted", victim="/".join(victim.key), pod="/".join(preemptor.key), node=node)
+        self._recorder.event(obj, "Normal", "Preempted", f"Preempted by pod {preemptor.uid} on node {node}")
+
+    async def withdraw_promise(self, pod: PodInfo) -> None:
+        obj = self._current(pod)
+        if obj is not None and (obj.get("status") or {}).get("nominatedNodeName"):
+            await self.patch_status(pod, conditions.withdrawn(obj))
+
     async def patch_status(self, pod: PodInfo, patch: Obj) -> bool:
+        """False when it is not written: the pod is gone, or the API server would not."""
         try:
             patched = await self._rest.patch(
                 PODS,

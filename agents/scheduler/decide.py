@@ -1,8 +1,9 @@
 """Decide where one pod goes: `(snapshot, pod) -> Decision`, without waiting, clock or chance.
 
 Every plugin may rule nodes out; what is left is rated, and the best rated node wins, the one in the lowest row among
-equals. Other pods that were promised a node (nominated, because victims are being removed for them) count as if they
-were there when they are as important, and the pod must also fit without them: they may go elsewhere.
+equals. A node that the pod was promised wins without that, if it will do. Other pods that were promised a node
+(nominated, because victims are being removed for them) count as if they were there when they are as important, and the
+pod must also fit without them: they may go elsewhere.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ def decide(
     rows = np.flatnonzero(outcome.feasible)
     if not len(rows):
         return _refused(snapshot, outcome)
+    promised = snapshot.rows.row_of(pod.nominated)
+    if promised is not None and outcome.feasible[promised]:
+        return Chosen(pod.nominated)
     row = int(rows[0]) if len(rows) == 1 else _best(snapshot, pod, outcome.feasible, plugins)
     return Chosen(snapshot.rows.names[row])
 
@@ -55,6 +59,17 @@ def judge(
     outcome.feasible &= alone.feasible
     outcome.refusals += alone.refusals
     return outcome
+
+
+def reasons_at(snapshot: Snapshot, outcome: Outcome, node: str) -> Sequence[str] | None:
+    """Why this node will not do, by the first plugin that says so; None when it will do."""
+    row = snapshot.rows.row_of(node)
+    if row is None or outcome.feasible[row]:
+        return None
+    for _, refusals in outcome.refusals:
+        if found := [refusal.reason for refusal in refusals if refusal.mask[row]]:
+            return found
+    return ()
 
 
 def _judge(snapshot: Snapshot, pod: PodInfo, plugins: Sequence[Plugin]) -> Outcome:

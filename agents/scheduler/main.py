@@ -37,7 +37,8 @@ async def serve(settings: SchedulerSettings) -> None:
         try:
             if settings.leader_elect:
                 election = Election(rest, name=LEASE, identity=settings.identity)
-                await election.lead(lambda: _work(settings, rest, bus, state))
+                leading = rest.guarded(lambda: election.sure)
+                await election.lead(lambda: _work(settings, leading, bus, state))
             else:
                 await _work(settings, rest, bus, state)
         finally:

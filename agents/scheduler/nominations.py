@@ -18,8 +18,9 @@ class Nominations:
         else:
             self._held.pop(pod.key, None)
 
-    def drop(self, key: PodKey) -> None:
-        self._held.pop(key, None)
+    def drop(self, key: PodKey) -> bool:
+        """True when there was one."""
+        return self._held.pop(key, None) is not None
 
     def all(self) -> Sequence[tuple[PodInfo, str]]:
         return list(self._held.values())

@@ -85,6 +85,7 @@ class Placements:
 def _counts_alike(one: PodInfo, other: PodInfo) -> bool:
     return (
         one.uid == other.uid
+        and one.priority == other.priority
         and one.template is other.template
         and one.requests == other.requests
         and one.terminating == other.terminating

@@ -10,7 +10,8 @@ Never: a pod bound twice (the API server refuses it); a node charged with more t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -28,18 +29,21 @@ from agents.client.resources import (
     ResourceRef,
 )
 from agents.client.runtime import Key
+from agents.scheduler.budgets import PDBS, Budget, read_budget
 from agents.scheduler.commands import Commands, NotBound
 from agents.scheduler.conditions import SCHEDULER_ERROR, UNSCHEDULABLE
 from agents.scheduler.decide import decide
-from agents.scheduler.decision import Chosen, Decision, Refused
+from agents.scheduler.decision import Chosen, Refused
 from agents.scheduler.framework import ANYTHING, NOTHING, Trigger
 from agents.scheduler.nodeinfo import read_node
 from agents.scheduler.nominations import Nominations
 from agents.scheduler.placements import Placements
 from agents.scheduler.plugins.registry import PLUGINS
 from agents.scheduler.podinfo import PodInfo, PodKey, Reader, Unreadable, finished, gated, wanted
+from agents.scheduler.preemption import NoPreemption, Preempt, Preemption, preempt
 from agents.scheduler.queue import Place, PodQueue, Waiting
 from agents.scheduler.snapshot import Snapshot
+from apiserver.api.status import StatusError
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +67,7 @@ class Scheduler:
         self._reader = Reader()
         self._placements = Placements(Snapshot())
         self._nominations = Nominations()
+        self._budgets: dict[tuple[str, str], Budget] = {}
         self._wake = asyncio.Event()
         self._settled: dict[PodKey, asyncio.Event] = {}
 
@@ -73,6 +78,7 @@ class Scheduler:
             NODES: self._hear_node,
             NAMESPACES: self._hear_namespace,
             **dict.fromkeys(workloads, self._hear_workload),
+            PDBS: self._hear_budget,
             PODS: self._hear_pod,
         }
 
@@ -107,6 +113,15 @@ class Scheduler:
             workloads.set(ref.api_version, ref.kind, delta.new)
         return ()
 
+    def _hear_budget(self, delta: Delta) -> Iterable[Key]:
+        meta = delta.object["metadata"]
+        key = (meta.get("namespace", ""), meta["name"])
+        if delta.new is None:
+            self._budgets.pop(key, None)
+        else:
+            self._budgets[key] = read_budget(delta.new)
+        return ()
+
     def _hear_pod(self, delta: Delta) -> Iterable[Key]:
         meta = delta.object["metadata"]
         key = PodKey(meta.get("namespace", ""), meta["name"])
@@ -120,7 +135,10 @@ class Scheduler:
             self._leave(key)
             return ()
         self._queue.put(pod, self._now(), gated=gated(delta.new))
-        self._nominations.put(pod, pod.nominated)
+        held = self._queue.get(key)
+        if held is not None and held.place is not Place.TAKEN:
+            # What is being said about a taken pod is newer than what is heard of it.
+            self._nominations.put(pod, pod.nominated)
         self._wake.set()
         return (Key(*key),)
 
@@ -134,7 +152,8 @@ class Scheduler:
     def _leave(self, key: PodKey) -> None:
         """The pod does not wait for a node any more."""
         self._queue.remove(key)
-        self._nominations.drop(key)
+        if self._nominations.drop(key):
+            self._happened(Trigger.POD_REMOVED)
         self._settle(key)
 
     def _happened(self, trigger: Trigger) -> None:
@@ -172,29 +191,33 @@ class Scheduler:
             except TimeoutError:
                 continue
 
-    def _decide(self, held: Waiting) -> Decision | Exception:
-        """Decide, and count the placement at once."""
-        pod = held.pod
+    def _decide(self, held: Waiting) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Decide, count what was decided at once, and return what is to be told to the API server."""
         try:
-            decision = decide(self._placements.snapshot, pod, nominated=self._nominations.all())
+            return self._decided(held)
         except Exception as err:  # a bug that one pod brings to light must not keep all others waiting
-            log.exception("no decision", pod="/".join(pod.key))
-            return err
+            log.exception("no decision", pod="/".join(held.pod.key))
+            return partial(self._fail, held, f"{type(err).__name__}: {err}")
+
+    def _decided(self, held: Waiting) -> Callable[[], Coroutine[Any, Any, None]]:
+        pod, snapshot, nominated = held.pod, self._placements.snapshot, self._nominations.all()
+        decision = decide(snapshot, pod, nominated=nominated)
         if isinstance(decision, Chosen):
             self._placements.assume(pod, decision.node)
             self._nominations.drop(pod.key)
-        return decision
+            return partial(self._bind, held, decision.node)
+        if not decision.nodes:
+            return partial(self._refuse, held, decision, None)
+        room = preempt(snapshot, pod, decision, list(self._budgets.values()), nominated=nominated)
+        if isinstance(room, Preempt):
+            self._nominations.put(pod, room.node)
+        elif room.withdraw:
+            self._nominations.drop(pod.key)
+        return partial(self._refuse, held, decision, room)
 
-    async def _carry_out(self, held: Waiting, decision: Decision | Exception) -> None:
+    async def _carry_out(self, held: Waiting, command: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            match decision:
-                case Chosen(node):
-                    await self._bind(held, node)
-                case Refused():
-                    await self._refuse(held, decision)
-                case _:
-                    await self._commands.explain(held.pod, SCHEDULER_ERROR, f"{type(decision).__name__}: {decision}")
-                    self._queue.retry(held, self._now())
+            await command()
         finally:
             self._settle(held.pod.key)
             self._slots.release()
@@ -213,9 +236,39 @@ class Scheduler:
         else:
             self._queue.done(held)
 
-    async def _refuse(self, held: Waiting, refused: Refused) -> None:
-        await self._commands.explain(held.pod, UNSCHEDULABLE, refused.message)
-        self._queue.park(held, self._now(), _helped_by(refused))
+    async def _fail(self, held: Waiting, message: str) -> None:
+        await self._commands.explain(held.pod, SCHEDULER_ERROR, message)
+        self._queue.retry(held, self._now())
+
+    async def _refuse(self, held: Waiting, refused: Refused, room: Preemption | None) -> None:
+        """Say why, make room if that was found to help, and wait for what may help."""
+        message, nominated = refused.message, None
+        match room:
+            case Preempt(node):
+                nominated = node
+            case NoPreemption(why, withdraw):
+                message = f"{message} preemption: {why}"
+                nominated = "" if withdraw else None
+        await self._commands.explain(held.pod, UNSCHEDULABLE, message, nominated=nominated)
+        if isinstance(room, Preempt) and not await self._make_room(held.pod, room):
+            self._queue.retry(held, self._now())
+        else:
+            self._queue.park(held, self._now(), _helped_by(refused))
+
+    async def _make_room(self, pod: PodInfo, room: Preempt) -> bool:
+        """Remove the victims. Less important pods that were promised this node look for another one."""
+        for other in self._nominations.on(room.node):
+            if other.priority < pod.priority:
+                self._nominations.drop(other.key)
+                await self._commands.withdraw_promise(other)
+        evictions = (self._commands.evict(victim, pod, room.node) for victim in room.victims)
+        results = await asyncio.gather(*evictions, return_exceptions=True)
+        failed = [r for r in results if isinstance(r, BaseException)]
+        for error in failed:
+            if not isinstance(error, StatusError):
+                raise error
+            log.warning("victim not removed", pod="/".join(pod.key), node=room.node, why=error.message)
+        return not failed
 
 
 def _helped_by(refused: Refused) -> Trigger:

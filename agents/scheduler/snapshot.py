@@ -9,6 +9,7 @@ Not here: which pods wait, and which placements are only assumed (`placements`).
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -41,6 +42,7 @@ class Snapshot:
         """The labels of each namespace."""
         self.workloads = Workloads()
         self._of_nodes: dict[Hashable, Any] = {}
+        self._priorities: Counter[int] = Counter()
         self._nodes: dict[str, NodeInfo] = {}
         self._counts = PodCounts(self.rows)
         self._node_of: dict[PodKey, str] = {}
@@ -101,6 +103,7 @@ class Snapshot:
         self._node_of[pod.key] = node
         self._on.setdefault(node, {})[pod.key] = pod
         self._in.setdefault(pod.key.namespace, {})[pod.key] = pod
+        self._priorities[pod.priority] += 1
         row = self.rows.row_of(node)
         if row is not None:
             self._count(pod, row, 1)
@@ -112,6 +115,9 @@ class Snapshot:
             return None
         pod = self._on[node].pop(key)
         del self._in[key.namespace][key]
+        self._priorities[pod.priority] -= 1
+        if not self._priorities[pod.priority]:
+            del self._priorities[pod.priority]
         row = self.rows.row_of(node)
         if row is not None:
             self._count(pod, row, -1)
@@ -120,12 +126,16 @@ class Snapshot:
                 del held[name]
         return pod, node
 
+    def any_below(self, priority: int) -> bool:
+        """Is there a pod on a node that is less important than this?"""
+        return any(held < priority for held in self._priorities)
+
     def placed(self, key: PodKey) -> tuple[PodInfo, str] | None:
         node = self._node_of.get(key)
         return None if node is None else (self._on[node][key], node)
 
     def renew_pod(self, pod: PodInfo) -> None:
-        """Another state of a pod that is placed and counts as it did."""
+        """Another state of a pod that is placed and counts as it did, its priority included."""
         self._on[self._node_of[pod.key]][pod.key] = pod
         self._in[pod.key.namespace][pod.key] = pod
 
