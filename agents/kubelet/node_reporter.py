@@ -13,12 +13,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
-from agents.client.resources import LEASES, NODES
-from agents.client.rest import STRATEGIC, ApiUnavailable, RestClient
+from agents.client.resources import LEASES, NODES, ResourceRef
+from agents.client.rest import MERGE, STRATEGIC, ApiUnavailable
 from agents.kubelet.admission import NodeView
 from agents.kubelet.host import Events
 from agents.kubelet.node_object import (
@@ -42,12 +42,26 @@ AWAY_SECONDS = 1.0
 JITTER = 0.04
 
 
+class NodeClient(Protocol):
+    """The part of `RestClient` that a reporter needs."""
+
+    async def get(self, ref: ResourceRef, name: str, *, namespace: str = "") -> Obj: ...
+
+    async def create(self, ref: ResourceRef, obj: Obj, *, namespace: str = "") -> Obj: ...
+
+    async def update(self, ref: ResourceRef, obj: Obj) -> Obj: ...
+
+    async def patch(
+        self, ref: ResourceRef, name: str, patch: Any, *, subresource: str = "", content_type: str = MERGE
+    ) -> Obj: ...
+
+
 class NodeReporter:
     def __init__(
         self,
         facts: NodeFacts,
         *,
-        rest: RestClient,
+        rest: NodeClient,
         events: Events,
         health: Callable[[], Awaitable[Health]],
         beats: Heartbeats,

@@ -6,6 +6,7 @@ An answer is a `Verdict`: good or not, with the words that the Event shows. grpc
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -141,4 +142,5 @@ def port_number(spec: Obj, port: int | str) -> int:
 
 
 def _why(err: OSError) -> str:
-    return (err.strerror or str(err)).lower()
+    # The number and not the text, which asyncio decorates.
+    return (os.strerror(err.errno) if err.errno and err.errno > 0 else err.strerror or str(err)).lower()
