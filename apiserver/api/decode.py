@@ -187,8 +187,8 @@ def _refuse_other_kinds(claimed: Claim, resource: Resource) -> None:
 
 
 def _completed(obj: Obj, resource: Resource, schema: Schema) -> Obj:
-    if "kind" not in obj or "apiVersion" not in obj:
-        obj = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
+    if not (obj.get("kind") and obj.get("apiVersion")):
+        obj = {"apiVersion": "", "kind": "", **obj} | {"apiVersion": resource.api_version, "kind": resource.kind}
     if "metadata" not in obj and "metadata" in schema.properties:
         obj["metadata"] = {}
     return obj
