@@ -14,6 +14,7 @@ MAX_PORT_NAME = 15
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_WILDCARD = rf"\*\.{_SUBDOMAIN}"
 _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_QUALIFIED})?"
@@ -44,6 +45,12 @@ _BAD_SUBDOMAIN = _described(
     f"a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', {_ENDS}",
     _SUBDOMAIN,
     "example.com",
+)
+_BAD_WILDCARD = _described(
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of "
+    "lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+    _WILDCARD,
+    "*.example.com",
 )
 _BAD_LABEL_1035 = _described(
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
@@ -94,6 +101,7 @@ _BAD_CONFIG_KEY = _described(
 
 _IS_LABEL = re.compile(_LABEL).fullmatch
 _IS_SUBDOMAIN = re.compile(_SUBDOMAIN).fullmatch
+_IS_WILDCARD = re.compile(_WILDCARD).fullmatch
 _IS_LABEL_1035 = re.compile(_LABEL_1035).fullmatch
 _IS_QUALIFIED = re.compile(_QUALIFIED).fullmatch
 _IS_VALUE = re.compile(_VALUE).fullmatch
@@ -116,6 +124,11 @@ def dns1123_label(value: str) -> list[str]:
 def dns1123_subdomain(value: str) -> list[str]:
     """Names of most objects: `web-1.example.com`."""
     return _too_long(value, MAX_SUBDOMAIN) + ([] if _IS_SUBDOMAIN(value) else [_BAD_SUBDOMAIN])
+
+
+def wildcard_dns1123_subdomain(value: str) -> list[str]:
+    """Hosts of an Ingress: `*.example.com`."""
+    return _too_long(value, MAX_SUBDOMAIN) + ([] if _IS_WILDCARD(value) else [_BAD_WILDCARD])
 
 
 def dns1035_label(value: str) -> list[str]:

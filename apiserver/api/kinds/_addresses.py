@@ -1,7 +1,7 @@
 """IP addresses and CIDR ranges as specs carry them.
 
 Since 1.36 a value that two programs could read differently is refused: leading zeros, IPv4 inside IPv6, host bits
-beyond the prefix. Not promised: canonical IPv6 text, which only newer fields ask for (`check_canonical_ip`).
+beyond the prefix. Not promised: canonical IPv6 text, which only newer fields ask for (`check_canonical_cidr`).
 """
 
 from __future__ import annotations
@@ -64,14 +64,19 @@ def _ip_complaint(value: str) -> str:
     return ""
 
 
-def check_canonical_ip(value: str, path: str, errors: Errors) -> bool:
-    """Fields younger than 1.30 take one spelling only."""
-    if not check_ip(value, path, errors):
-        return False
-    canonical = str(parse_ip(value))
-    if value != canonical:
-        errors.append(invalid_value(path, value, f'must be in canonical form ("{canonical}")'))
-    return value == canonical
+def canonical_ip_complaint(value: str) -> str:
+    """Fields and names younger than 1.30 take one spelling only."""
+    return _ip_complaint(value) or _canonical_complaint(value, str(parse_ip(value)))
+
+
+def check_canonical_cidr(value: str, path: str, errors: Errors) -> None:
+    told = _cidr_complaint(value) or _canonical_complaint(value, str(ip_network(value)))
+    if told:
+        errors.append(invalid_value(path, value, told))
+
+
+def _canonical_complaint(value: str, canonical: str) -> str:
+    return "" if value == canonical else f'must be in canonical form ("{canonical}")'
 
 
 def check_cidr(value: str, path: str, errors: Errors) -> bool:

@@ -35,6 +35,8 @@ qualified_name = _remembered(names.qualified_name)
 label_value = _remembered(names.label_value)
 port_name = _remembered(names.port_name)
 config_map_key = _remembered(names.config_map_key)
+path_segment = _remembered(names.path_segment)
+wildcard_subdomain = _remembered(names.wildcard_dns1123_subdomain)
 variable_name = _remembered(names.relaxed_env_var_name)
 
 

@@ -72,23 +72,37 @@ def _is_extended(name: str) -> bool:
     return not qualified_name(f"requests.{name}")
 
 
-def check_resource_name(name: str, path: str, errors: Errors) -> None:
-    """A resource of Kubernetes' own that containers can have, or an extended one with its domain."""
-    if name in _FOR_CONTAINERS:
-        return
+def check_any_resource_name(name: str, path: str, errors: Errors) -> bool:
+    """A resource of Kubernetes' own, or one with its domain. Whether the name can be read at all."""
     complaints = qualified_name(name)
     errors.extend(invalid_value(path, name, c) for c in complaints)
-    if complaints:
+    if not complaints and "/" not in name and name not in _STANDARD and not name.startswith(HUGE_PAGES):
+        errors.append(invalid_value(path, name, "must be a standard resource type or fully qualified"))
+    return not complaints
+
+
+def check_resource_name(name: str, path: str, errors: Errors) -> None:
+    """A resource of Kubernetes' own that containers can have, or an extended one with its domain."""
+    if name in _FOR_CONTAINERS or not check_any_resource_name(name, path, errors):
         return
     if "/" in name:
         if not is_native(name) and not _is_extended(name):
             errors.append(invalid_value(path, name, "doesn't follow extended resource name standard"))
+    elif not name.startswith(HUGE_PAGES):
+        errors.append(invalid_value(path, name, "must be a standard resource for containers"))
+
+
+def is_quota_name(name: str) -> bool:
+    """What quotas can bound of Kubernetes' own."""
+    return (name in _STANDARD and name != "storage") or name.startswith((HUGE_PAGES, f"requests.{HUGE_PAGES}"))
+
+
+def check_quota_name(name: str, path: str, errors: Errors) -> None:
+    if name.startswith(f"requests.{HUGE_PAGES}"):
         return
-    if name.startswith(HUGE_PAGES):
-        return
-    if name not in _STANDARD:
-        errors.append(invalid_value(path, name, "must be a standard resource type or fully qualified"))
-    errors.append(invalid_value(path, name, "must be a standard resource for containers"))
+    check_any_resource_name(name, path, errors)
+    if "/" not in name and not is_quota_name(name):
+        errors.append(invalid_value(path, name, "must be a standard resource for quota"))
 
 
 def check_amount(name: str, value: Any, path: str, errors: Errors) -> None:
