@@ -39,6 +39,7 @@ from apiserver.protocol import CertificateProtocol
 from apiserver.rest.app import App
 from apiserver.rest.documents import Documents
 from apiserver.rest.endpoint import Endpoints
+from apiserver.rest.healthz import Healthz
 from apiserver.rest.logs import Logs
 from apiserver.rest.metrics import Metrics
 from apiserver.rest.reads import Reader
@@ -70,6 +71,8 @@ class Server:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
+        self.port = settings.port
+        """The port that is listened on; of a free one, known once `run` has opened it."""
         self._stopping = asyncio.Event()
         self._endpoints = Endpoints(builtin(SERVED))
         self._store = RedisStore(
@@ -102,21 +105,23 @@ class Server:
         records = Records(self._store, self._cache, self._sealer)
         self._admission = admission.chain(records, service_cluster_ip_range=s.service_cluster_ip_range)
         self._records = records
+        connected = self._connection
+        reader = Reader(records, self._store, self._cache, self._hub, bus_connected=lambda: connected.connected)
         return App(
             authenticator=authenticator,
             authorizer=authorizer,
             admission=self._admission,
             endpoints=self._endpoints,
             records=records,
-            reader=Reader(self._store, self._cache, self._hub, bus_connected=lambda: self._connection.connected),
-            subresources=Subresources(records, self._endpoints, Logs(self._connection)),
+            reader=reader,
+            subresources=Subresources(records, reader, self._endpoints, Logs(self._connection)),
             virtual=Virtual(authenticator, authorizer, self._health.components),
             documents=Documents(
                 self._endpoints.registry,
                 version=metadata.version("backbeat"),
-                server_address=f"{s.bind_address}:{s.port}",
-                health=self._health.readiness,
+                server_address=lambda: f"{s.bind_address}:{self.port}",
             ),
+            healthz=Healthz(self._health.readiness),
             metrics=Metrics(),
             request_timeout_seconds=s.request_timeout_seconds,
         )
@@ -128,7 +133,8 @@ class Server:
         """Serve until `stop`. Raises OSError when the port cannot be opened."""
         listener = _listen(self._settings.bind_address, self._settings.port)
         http = _Uvicorn(self._http_config())
-        log.info("listening", address=listener.getsockname()[0], port=listener.getsockname()[1])
+        self.port = listener.getsockname()[1]
+        log.info("listening", address=self._settings.bind_address, port=self.port)
         try:
             async with asyncio.TaskGroup() as group:
                 parts = [

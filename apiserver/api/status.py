@@ -10,7 +10,8 @@
     ├── AlreadyExists (409)         └── ServerTimeout (504, the write's outcome is not known)
     ├── Conflict (409)
     ├── Gone, Expired (410)
-    └── RequestEntityTooLarge (413)
+    ├── RequestEntityTooLarge (413)
+    └── Unknown (500, without a reason)
 
 The server raises them, the agents' client raises the same ones again from the Status it reads. Reasons, codes and
 messages are upstream's (`k8s.io/apimachinery/pkg/api/errors`).
@@ -41,6 +42,8 @@ class StatusError(Exception):
 
     code: ClassVar[int] = 500
     reason: ClassVar[str] = "InternalError"
+    detailed: ClassVar[bool] = False
+    """Whether the Status carries `details` even where there is nothing to say in them, as upstream's does."""
 
     def __init__(
         self,
@@ -76,15 +79,21 @@ class StatusError(Exception):
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": self.list_meta(),
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
         }
-        if details:
+        if not self.reason:
+            del status["reason"]
+        if details or self.detailed:
             status["details"] = details
         status["code"] = self.code
         return status
+
+    def list_meta(self) -> dict[str, Any]:
+        """The `metadata` of the Status; empty but where a list may be continued in spite of the error."""
+        return {}
 
 
 class BadRequest(StatusError):
@@ -106,6 +115,7 @@ class Forbidden(StatusError):
 
     code = 403
     reason = "Forbidden"
+    detailed = True
 
 
 class NotFound(StatusError):
@@ -113,6 +123,7 @@ class NotFound(StatusError):
 
     code = 404
     reason = "NotFound"
+    detailed = True
 
 
 class MethodNotAllowed(StatusError):
@@ -120,6 +131,7 @@ class MethodNotAllowed(StatusError):
 
     code = 405
     reason = "MethodNotAllowed"
+    detailed = True
 
 
 class NotAcceptable(StatusError):
@@ -151,10 +163,15 @@ class Gone(StatusError):
 
 
 class Expired(StatusError):
-    """The resourceVersion or continue token is older than what is kept (410). List again."""
+    """The resourceVersion or continue token is older than what is kept (410). List again, or go on with
+    `continue_token`, which shows the rest as it is now."""
 
     code = 410
     reason = "Expired"
+    continue_token = ""
+
+    def list_meta(self) -> dict[str, Any]:
+        return {"continue": self.continue_token} if self.continue_token else {}
 
 
 class RequestEntityTooLarge(StatusError):
@@ -203,6 +220,12 @@ class Timeout(StatusError):
     reason = "Timeout"
 
 
+class Unknown(StatusError):
+    """Upstream's storage refused, in words that it gives no reason for (500)."""
+
+    reason = ""
+
+
 class ServerTimeout(StatusError):
     """The write was sent and its outcome can't be known (504). Read before you retry."""
 
@@ -236,6 +259,10 @@ def from_status(status: dict[str, Any], *, code: int) -> StatusError:
         ],
         retry_after_seconds=details.get("retryAfterSeconds"),
     )
+
+
+def internal_error(why: object) -> InternalError:
+    return InternalError(f"Internal error occurred: {why}", causes=[Cause("", str(why))])
 
 
 def qualified(resource: str, group: str) -> str:

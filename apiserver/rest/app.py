@@ -7,8 +7,8 @@ Every error on the way is a `StatusError` and becomes an answer here, and only h
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,19 +17,21 @@ from apiserver.api import status
 from apiserver.authn import Authenticator, User
 from apiserver.authz import Attributes, Authorizer
 from apiserver.authz.base import refusal
-from apiserver.rest import http, reads, request
+from apiserver.rest import deadline, http, request, warnings
 from apiserver.rest.call import Call
 from apiserver.rest.create import create
-from apiserver.rest.delete import delete, delete_collection
+from apiserver.rest.delete import delete, delete_all, options_of
 from apiserver.rest.documents import Documents
-from apiserver.rest.endpoint import Endpoint, Endpoints
-from apiserver.rest.http import Response, Stream
+from apiserver.rest.endpoint import Endpoints
+from apiserver.rest.healthz import Healthz
+from apiserver.rest.http import Response, Stream, Style
 from apiserver.rest.metrics import Metrics
-from apiserver.rest.negotiation import Accepted, negotiate
+from apiserver.rest.negotiation import Accepted, negotiate, wants_pretty
 from apiserver.rest.patch import patch
-from apiserver.rest.reads import Reader
+from apiserver.rest.reads import Reader, list_response
 from apiserver.rest.records import Records
-from apiserver.rest.request import HttpRequest, Query, RequestInfo
+from apiserver.rest.request import HttpRequest, Query, RequestInfo, selected_name
+from apiserver.rest.routes import no_such_path, not_allowed, route
 from apiserver.rest.subresources import Subresources
 from apiserver.rest.update import update
 from apiserver.rest.virtual import Virtual
@@ -37,7 +39,23 @@ from apiserver.rest.virtual import Virtual
 log = structlog.get_logger(__name__)
 
 _NO_BODY = frozenset({"GET", "HEAD"})
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+_NO_SUCH_PATH = Response(b"404 page not found\n", 404, http.TEXT, [(b"x-content-type-options", b"nosniff")])
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of a request so far, for its answer and its metrics."""
+
+    info: RequestInfo
+    headers: Mapping[str, str]
+    query: Query = field(default_factory=lambda: Query(b""))
+    resource: str = ""
+    """Of the path; empty until it is known to be served."""
+    warnings: list[str] = field(default_factory=list)
+
+    def style(self) -> Style:
+        pretty = wants_pretty(self.query.text("pretty"), self.headers.get("user-agent", ""))
+        return Style(self.headers.get("accept", "") == "application/yaml", pretty)
 
 
 class App:
@@ -55,6 +73,7 @@ class App:
         subresources: Subresources,
         virtual: Virtual,
         documents: Documents,
+        healthz: Healthz,
         metrics: Metrics,
         request_timeout_seconds: float,
     ) -> None:
@@ -67,50 +86,48 @@ class App:
         self._subresources = subresources
         self._virtual = virtual
         self._documents = documents
+        self._healthz = healthz
         self._metrics = metrics
         self._timeout = request_timeout_seconds
 
     async def __call__(self, scope: http.Scope, receive: http.Receive, send: http.Send) -> None:
         if scope["type"] != "http":
             return
-        headers = http.headers_of(scope)
-        started = self._metrics.start()
-        code, verb, resource = 500, scope["method"], ""
+        exchange = Exchange(RequestInfo(verb="", path=scope["path"]), http.headers_of(scope))
+        started, code = self._metrics.start(), 500
         try:
-            answer, info = await self._answer(scope, receive, headers)
-            verb, resource = info.verb, info.resource
+            answer = await self._answer(scope, receive, exchange)
             if isinstance(answer, Stream):
                 code = 200
-                await http.send_stream(send, receive, answer)
+                await http.send_stream(send, receive, answer, abort=scope["state"]["abort"])
             else:
                 code = answer.status
-                await http.send_response(send, answer, headers, head=scope["method"] == "HEAD")
+                answer.headers.extend(warnings.headers(exchange.warnings))
+                head = scope["method"] == "HEAD"
+                await http.send_response(send, answer, exchange.headers, style=exchange.style(), head=head)
         finally:
-            self._metrics.finish(started, verb=verb, resource=resource, code=code)
+            self._metrics.finish(started, verb=exchange.info.verb, resource=exchange.resource, code=code)
 
-    async def _answer(
-        self, scope: http.Scope, receive: http.Receive, headers: Mapping[str, str]
-    ) -> tuple[Response | Stream, RequestInfo]:
-        info = RequestInfo(verb=scope["method"].lower(), path=scope["path"])
+    async def _answer(self, scope: http.Scope, receive: http.Receive, exchange: Exchange) -> Response | Stream:
+        method, headers = scope["method"], exchange.headers
         try:
-            query = Query(scope["query_string"])
-            info = request.parse(scope["method"], scope["raw_path"].decode("latin-1"), query)
-            user = self._authenticator.authenticate(headers.get("authorization"), scope["state"].get("certificate"))
-            self._authorize(user, info)
-            if scope["method"] not in _METHODS:
-                raise status.MethodNotAllowed("the server does not allow this method on the requested resource")
-            body = b"" if scope["method"] in _NO_BODY else await http.read_body(receive, headers)
-            incoming = HttpRequest(scope["method"], info, query, headers, body)
-            return await self._within_time(incoming, user), info
+            exchange.query = query = Query(scope["query_string"])
+            exchange.info = info = request.parse(method, scope["raw_path"].decode("latin-1"), query)
+            user = self._authenticator.authenticate(headers.get("authorization"), scope["state"]["certificate"])
+            self._authorize(user, info, query)
+            seconds = deadline.seconds(query.text("timeout"), at_most=self._timeout)
+            async with deadline.within(seconds):
+                body = b"" if method in _NO_BODY else await http.read_body(receive, headers)
+                return await self._route(HttpRequest(method, info, query, headers, body), user, exchange)
         except status.StatusError as err:
-            return http.error_response(err), info
+            return http.error_response(err)
         except ValueError as err:  # a query or path that cannot be decoded
-            return http.error_response(status.BadRequest(str(err))), info
+            return http.error_response(status.BadRequest(str(err)))
         except Exception as err:
-            log.exception("request failed", verb=info.verb, path=info.path)
-            return http.error_response(status.InternalError(f"Internal error occurred: {err}")), info
+            log.exception("request failed", verb=exchange.info.verb, path=exchange.info.path)
+            return http.error_response(status.internal_error(err))
 
-    def _authorize(self, user: User, info: RequestInfo) -> None:
+    def _authorize(self, user: User, info: RequestInfo, query: Query) -> None:
         if info.resource:
             attributes = Attributes(
                 user=user,
@@ -120,7 +137,7 @@ class App:
                 resource=info.resource,
                 subresource=info.subresource,
                 namespace=info.namespace,
-                name=info.name,
+                name=selected_name(info, query),
             )
         else:
             attributes = Attributes(user=user, verb=info.verb, path=info.path)
@@ -128,58 +145,49 @@ class App:
         if not decision.allowed:
             raise refusal(attributes, decision.reason)
 
-    async def _within_time(self, incoming: HttpRequest, user: User) -> Response | Stream:
-        """Opening a stream is bounded like any request; following it is not."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._route(incoming, user)
-        except TimeoutError as err:
-            raise status.Timeout(
-                f"Timeout: request did not complete within the allotted timeout ({self._timeout:g}s)"
-            ) from err
-
-    async def _route(self, incoming: HttpRequest, user: User) -> Response | Stream:
+    async def _route(self, incoming: HttpRequest, user: User, exchange: Exchange) -> Response | Stream:
         info = incoming.info
         if not info.resource:
-            found = await self._documents.serve(info.path, incoming.headers, incoming.query)
-            if found is None:
-                raise status.NotFound("the server could not find the requested resource")
-            return found
-        endpoint = self._endpoints.find(info.group, info.version, info.resource)
-        if endpoint is None or not self._fits(endpoint, info):
-            raise status.NotFound("the server could not find the requested resource")
+            return await self._describe(incoming)
+        if info.group and info.group not in self._endpoints.registry.groups():
+            return _NO_SUCH_PATH
+        endpoint = route(self._endpoints, info, incoming.method)
+        exchange.resource = info.resource
         call = Call(
             request=incoming,
             endpoint=endpoint,
             user=user,
             accepted=_accepted(info, incoming.headers),
             admission=self._admission,
+            warnings=exchange.warnings,
         )
         return await self._dispatch(call)
 
-    @staticmethod
-    def _fits(endpoint: Endpoint, info: RequestInfo) -> bool:
-        """The scope of the path and of the resource agree, and the subresource is served."""
-        resource = endpoint.resource
-        if info.subresource and info.subresource not in resource.subresources:
-            return False
-        if not resource.namespaced:
-            return not info.namespace or info.resource == "namespaces"
-        return bool(info.namespace) or not (info.name or info.verb in ("create", "deletecollection"))
+    async def _describe(self, incoming: HttpRequest) -> Response:
+        """Paths that name no resource."""
+        path, query = incoming.info.path, incoming.query
+        found = await self._healthz.serve(path, query)
+        if found is None and path == "/metrics":
+            found = Response(self._metrics.text(), 200, Metrics.content_type)
+        if found is None:
+            found = await self._documents.serve(path, incoming.headers, query)
+        if found is None and path.startswith("/api/"):
+            raise no_such_path()
+        if found is not None and incoming.method not in _NO_BODY:
+            raise not_allowed()
+        return found or _NO_SUCH_PATH
 
     async def _dispatch(self, call: Call) -> Response | Stream:
         info = call.request.info
         if info.subresource:
-            return await self._subresources.serve(call, call.endpoint)
-        if info.verb not in call.endpoint.resource.verbs:
-            raise status.MethodNotAllowed("the server does not allow this method on the requested resource")
+            return await self._subresources.serve(call)
         if self._virtual.serves(info.resource):
             return await self._virtual.serve(call)
-        if call.endpoint.resource.plural == "bindings":
+        if info.resource == "bindings":
             return await self._subresources.bind(call)
         match info.verb:
             case "get":
-                return await reads.get(self._records, call)
+                return await self._reader.get(call)
             case "list":
                 return await self._reader.list(call)
             case "watch":
@@ -192,15 +200,11 @@ class App:
                 return await patch(self._records, call)
             case "delete":
                 return await delete(self._records, call)
-            case "deletecollection":
-                page = await self._reader.page(call)
-                items = reads.raw_items(page)
-                return await delete_collection(self._records, call, items, {"resourceVersion": str(page.rv)})
-            case _:
-                raise status.MethodNotAllowed("the server does not allow this method on the requested resource")
+        options = options_of(call)
+        page = await self._reader.page(call)
+        await delete_all(self._records, call, page.items, options)
+        return list_response(call, page)
 
 
 def _accepted(info: RequestInfo, headers: Mapping[str, str]) -> Accepted:
-    if info.subresource == "log":
-        return Accepted()
-    return negotiate(headers.get("accept", ""))
+    return Accepted() if info.subresource == "log" else negotiate(headers.get("accept", ""))

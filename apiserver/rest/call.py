@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,19 +10,21 @@ from typing import Any
 import orjson
 
 from apiserver.admission import Chain
-from apiserver.api import status
 from apiserver.api.decode import Decoded, decode_object
 from apiserver.authn import User
 from apiserver.rest import objectform
 from apiserver.rest.endpoint import Endpoint
 from apiserver.rest.http import Response
 from apiserver.rest.negotiation import Accepted
+from apiserver.rest.options import VALIDATION, check_write
 from apiserver.rest.records import Actor, Current
 from apiserver.rest.request import HttpRequest
+from apiserver.store.base import ResourceVersion
 
 Obj = dict[str, Any]
 
-_MODES = {"": "warn", "Ignore": "ignore", "Warn": "warn", "Strict": "strict"}
+_TRACE_PARENT = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, as far as it is passed on."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,25 +52,22 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        return Actor(self.user, self.headers.get("traceparent", "")[:256])
+        trace = self.headers.get("traceparent", "")
+        return Actor(self.user, trace if _TRACE_PARENT.fullmatch(trace) else "")
 
+    def check_options(self, kind: str) -> None:
+        """Of a write: CreateOptions, UpdateOptions or PatchOptions. Raises Invalid."""
+        check_write(self.request.query, kind)
+
+    @property
     def dry_run(self) -> bool:
-        """Raises BadRequest for anything but `dryRun=All`."""
-        values = self.request.query.all("dryRun")
-        if any(v != "All" for v in values):
-            raise status.Invalid(
-                f'{self.endpoint.kind} "" is invalid: dryRun: Unsupported value: "{values[0]}": supported values: "All"'
-            )
-        return bool(values)
+        """After `check_options`."""
+        return bool(self.request.query.all("dryRun"))
 
+    @property
     def validation_mode(self) -> str:
-        """`ignore`, `warn` or `strict`, from `fieldValidation`."""
-        asked = self.request.query.text("fieldValidation")
-        if asked not in _MODES:
-            raise status.Invalid(
-                f'fieldValidation: Unsupported value: "{asked}": supported values: "Ignore", "Strict", "Warn"'
-            )
-        return _MODES[asked]
+        """`ignore`, `warn` or `strict`. After `check_options`."""
+        return VALIDATION[self.request.query.text("fieldValidation")]
 
     def decode(self, endpoint: Endpoint | None = None) -> Obj:
         """The body as an object of the endpoint's kind, checked against its schema."""
@@ -77,22 +77,14 @@ class Call:
             self.headers.get("content-type", "application/json"),
             resource=target.resource,
             schema=target.schema,
-            mode=self.validation_mode(),
+            mode=self.validation_mode,
         )
         self.warnings.extend(decoded.warnings)
         return decoded.obj
 
     def answer(self, current: Current, *, code: int = 200) -> Response:
         """The object in the form that the client asked for."""
-        response = objectform.respond(self, current, code)
-        self.add_warnings(response)
-        return response
+        return objectform.respond(self, current, code)
 
     def answer_document(self, document: Obj, *, code: int = 200) -> Response:
-        return self.answer(Current(0, orjson.dumps(document)), code=code)  # type: ignore[arg-type]
-
-    def add_warnings(self, response: Response) -> None:
-        """RFC 7234 Warning headers, as upstream sends them: code 299, agent `-`."""
-        for text in self.warnings:
-            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-            response.headers.append((b"warning", f'299 - "{quoted}"'.encode("latin-1", "replace")))
+        return self.answer(Current(ResourceVersion(0), orjson.dumps(document)), code=code)

@@ -22,28 +22,35 @@ _NAME_TRIES = 8
 
 
 async def create(records: Records, call: Call) -> Response:
-    obj = call.decode()
-    return call.answer(await create_object(records, call, call.endpoint, obj), code=201)
+    call.check_options("CreateOptions")
+    return call.answer(await create_object(records, call, call.endpoint, call.decode()), code=201)
 
 
-async def create_object(records: Records, call: Call, endpoint: Endpoint, obj: Obj, *, name: str = "") -> Current:
+async def create_object(records: Records, call: Call, endpoint: Endpoint, obj: Obj) -> Current:
     """Store a new object. Raises AlreadyExists, Invalid, Forbidden and what `Records.commit` raises."""
-    strategy.place(endpoint, obj, call.namespace, name)
-    now = datetime.now(UTC)
-    strategy.fill_new(endpoint, obj, uid=str(uuid.uuid4()), now=now)
-    metadata = obj["metadata"]
+    metadata = strategy.place(endpoint, obj, call.namespace)
+    call.warnings += strategy.tidy(metadata)
+    given_version = strategy.take_version(metadata)
+    strategy.fill_new(endpoint, obj, uid=str(uuid.uuid4()), now=datetime.now(UTC))
     generated = not metadata.get("name") and bool(metadata.get("generateName"))
-    for attempt in range(_NAME_TRIES):
-        if generated:
-            metadata["name"] = meta.generate_name(metadata["generateName"], secrets.choice)
-        if attempt == 0:
-            await _prepare(call, endpoint, obj)
+    if generated:
+        _generate_name(metadata)
+    await _prepare(call, endpoint, obj)
+    if given_version:
+        raise status.Unknown("resourceVersion should not be set on objects to be created")
+    for attempt in range(_NAME_TRIES if generated else 1):
+        if attempt:
+            _generate_name(metadata)
+            endpoint.rules.default(obj)  # a kind may derive more from the name
         try:
             return await _store(records, call, endpoint, obj)
         except Changed:
-            if not generated:
-                break
-    raise status.already_exists(endpoint.resource.plural, endpoint.resource.group, metadata["name"])
+            continue
+    raise await _already_exists(records, endpoint, call.namespace, metadata["name"])
+
+
+def _generate_name(metadata: Obj) -> None:
+    metadata["name"] = meta.generate_name(metadata["generateName"], secrets.choice)
 
 
 async def _prepare(call: Call, endpoint: Endpoint, obj: Obj) -> None:
@@ -67,8 +74,16 @@ async def _prepare(call: Call, endpoint: Endpoint, obj: Obj) -> None:
 
 async def _store(records: Records, call: Call, endpoint: Endpoint, obj: Obj) -> Current:
     metadata = obj["metadata"]
-    if call.dry_run():
-        if await records.find(endpoint, metadata.get("namespace", ""), metadata["name"]):
-            raise Changed
-        return Current.unsaved(obj)
-    return await records.commit(endpoint, obj, change="ADDED", expected_rv=0, actor=call.actor)
+    if not call.dry_run:
+        return await records.commit(endpoint, obj, change="ADDED", expected_rv=0, actor=call.actor)
+    if await records.find(endpoint, metadata.get("namespace", ""), metadata["name"]):
+        raise Changed
+    return Current.unsaved(obj)
+
+
+async def _already_exists(records: Records, endpoint: Endpoint, namespace: str, name: str) -> status.AlreadyExists:
+    error = status.already_exists(endpoint.resource.plural, endpoint.resource.group, name)
+    existing = await records.find(endpoint, namespace, name)
+    if existing is not None and existing.parse()["metadata"].get("deletionTimestamp"):
+        error.message = f"object is being deleted: {error.message}"
+    return error

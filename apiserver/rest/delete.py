@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from apiserver.admission import Attributes
 from apiserver.api import status
 from apiserver.api.decode import decode_options
-from apiserver.rest import encode, strategy
+from apiserver.cache import Cached
 from apiserver.rest.call import Call
-from apiserver.rest.endpoint import NAMESPACES, Endpoint
-from apiserver.rest.http import Response, json_response
+from apiserver.rest.deletion import DeleteOptions, begin_deletion, check_preconditions
+from apiserver.rest.endpoint import Endpoint
+from apiserver.rest.http import Response
+from apiserver.rest.options import delete_errors, invalid_delete
 from apiserver.rest.records import Changed, Current, Records
-from apiserver.rest.strategy import DeleteOptions
 
 Obj = dict[str, Any]
 
-_POLICIES = ("Orphan", "Background", "Foreground")
 _ANSWERED_WITH_OBJECT = frozenset(
     {"pods", "services", "serviceaccounts", "persistentvolumeclaims", "persistentvolumes", "podtemplates",
      "resourcequotas", "namespaces"}
@@ -32,49 +31,45 @@ _AT_ONCE = 32
 
 def options_of(call: Call) -> DeleteOptions:
     """The body's DeleteOptions, else the query's. Raises BadRequest and Invalid."""
-    given = decode_options(call.request.body, call.headers.get("content-type", "application/json"))
     query = call.request.query
+    given = decode_options(call.request.body, call.headers.get("content-type", "application/json"))
     if not call.request.body:
         given = {
             "gracePeriodSeconds": query.integer("gracePeriodSeconds"),
-            "propagationPolicy": query.text("propagationPolicy"),
+            "propagationPolicy": query.text("propagationPolicy") if "propagationPolicy" in query else None,
             "orphanDependents": query.flag("orphanDependents"),
             "dryRun": query.all("dryRun"),
         }
-    policy = given.get("propagationPolicy") or ""
-    orphan = given.get("orphanDependents")
-    if policy and orphan is not None:
-        raise _invalid("propagationPolicy", "orphanDependents and deletionPropagation cannot be both set")
-    if policy and policy not in _POLICIES:
-        raise _invalid("propagationPolicy", f'"{policy}": supported values: "Background", "Foreground", "Orphan"')
+    return read_options(given)
+
+
+def read_options(given: Obj) -> DeleteOptions:
+    """Raises Invalid."""
+    policy, orphan = given.get("propagationPolicy"), given.get("orphanDependents")
+    dry_run = given.get("dryRun") or []
+    errors = delete_errors(orphan=orphan, policy=policy, dry_run=dry_run)
+    if errors:
+        raise invalid_delete(errors)
     if orphan is not None:
         policy = "Orphan" if orphan else "Background"
-    dry_run = given.get("dryRun") or []
-    if any(v != "All" for v in dry_run):
-        raise _invalid("dryRun", f'Unsupported value: "{dry_run[0]}": supported values: "All"')
     preconditions = given.get("preconditions") or {}
     return DeleteOptions(
         grace_period_seconds=given.get("gracePeriodSeconds"),
-        propagation_policy=policy,
+        propagation_policy=policy or "",
+        waits_for_dependents=orphan is False,
         uid=preconditions.get("uid") or "",
         resource_version=preconditions.get("resourceVersion") or "",
-        dry_run=bool(dry_run) or call.dry_run(),
+        dry_run=bool(dry_run),
     )
-
-
-def _invalid(field: str, detail: str) -> status.Invalid:
-    return status.Invalid(
-        f'DeleteOptions.meta.k8s.io "" is invalid: {field}: Invalid value: {detail}', group="meta.k8s.io",
-        kind="DeleteOptions", causes=[status.Cause("FieldValueInvalid", detail, field)],
-    )  # fmt: skip
 
 
 async def delete(records: Records, call: Call) -> Response:
     options = options_of(call)
     current, removed = await delete_object(records, call, call.endpoint, call.name, options)
+    code = 202 if options.waits_for_dependents and not removed else 200
     if removed and call.endpoint.resource.plural not in _ANSWERED_WITH_OBJECT:
-        return json_response(_success(call.endpoint, current.parse()), as_yaml=call.accepted.yaml)
-    return call.answer(current)
+        return call.answer_document(_success(call.endpoint, current.parse()))
+    return call.answer(current, code=code)
 
 
 def _success(endpoint: Endpoint, obj: Obj) -> Obj:
@@ -100,31 +95,18 @@ async def delete_object(
     for _ in range(_TRIES):
         current = await records.get(endpoint, call.namespace, name)
         obj = current.parse()
-        _check_preconditions(endpoint, obj, options)
-        await call.admission.admit(
-            Attributes(
-                operation="DELETE",
-                endpoint=endpoint,
-                subresource="",
-                namespace=call.namespace,
-                name=name,
-                user=call.user,
-                obj=None,
-                old=obj,
-            )
-        )
-        _check_namespace(endpoint, obj)
-        before = current.parse()
-        deletion = strategy.begin_deletion(endpoint, obj, options, datetime.now(UTC))
-        obj["metadata"].pop("resourceVersion", None)
+        check_preconditions(endpoint, obj, options)
+        await _admit(call, endpoint, name, obj)
+        deletion = begin_deletion(endpoint, obj, options, datetime.now(UTC))
+        if not deletion.changed:
+            return current, False
+        del obj["metadata"]["resourceVersion"]
         if options.dry_run:
             return Current.unsaved(obj, rv=current.rv), deletion.remove
-        if not deletion.changed and not deletion.remove:
-            return current, False
         try:
             written = await records.commit(
                 endpoint,
-                before if deletion.remove else obj,
+                obj,
                 change="DELETED" if deletion.remove else "MODIFIED",
                 expected_rv=current.rv,
                 actor=call.actor,
@@ -135,52 +117,36 @@ async def delete_object(
     raise status.conflict(endpoint.resource.plural, endpoint.resource.group, name, status.MODIFIED_SINCE)
 
 
-def _check_namespace(endpoint: Endpoint, obj: Obj) -> None:
-    """Deleting a namespace that is being emptied is answered 409, as upstream does."""
-    if (
-        endpoint.stored == NAMESPACES
-        and obj["metadata"].get("deletionTimestamp")
-        and obj.get("spec", {}).get("finalizers")
-    ):
-        raise status.conflict(
-            "namespaces",
-            "",
-            obj["metadata"]["name"],
-            "The system is ensuring all content is removed from this namespace.  Upon completion, this namespace "
-            "will automatically be purged by the system.",
+async def _admit(call: Call, endpoint: Endpoint, name: str, old: Obj) -> None:
+    await call.admission.admit(
+        Attributes(
+            operation="DELETE",
+            endpoint=endpoint,
+            subresource="",
+            namespace=call.namespace,
+            name=name,
+            user=call.user,
+            obj=None,
+            old=old,
         )
+    )
 
 
-def _check_preconditions(endpoint: Endpoint, obj: Obj, options: DeleteOptions) -> None:
-    metadata = obj["metadata"]
-    why = ""
-    if options.uid and options.uid != metadata["uid"]:
-        why = f"UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
-    elif options.resource_version and options.resource_version != metadata["resourceVersion"]:
-        why = (
-            f"ResourceVersion in precondition: {options.resource_version}, "
-            f"ResourceVersion in object meta: {metadata['resourceVersion']}"
-        )
-    if why:
-        r = endpoint.resource
-        raise status.conflict(r.plural, r.group, metadata["name"], f"Precondition failed: {why}")
-
-
-async def delete_collection(records: Records, call: Call, current: list[bytes], list_meta: Obj) -> Response:
-    """Delete what a list of the same selectors shows; objects that vanish meanwhile are not missed."""
-    options = options_of(call)
+async def delete_all(records: Records, call: Call, objects: Sequence[Cached], options: DeleteOptions) -> None:
+    """Delete what a list of the same selectors has shown; objects that vanish meanwhile are not missed. Raises what
+    deleting one of them raises, and then leaves the rest as it is."""
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(raw: bytes) -> bytes | None:
-        obj = orjson.loads(raw)
+    async def one(name: str) -> None:
         async with gate:
             try:
-                done, _ = await delete_object(records, call, call.endpoint, obj["metadata"]["name"], options)
+                await delete_object(records, call, call.endpoint, name, options)
             except status.NotFound:
-                return None
-        return done.json
+                return
 
-    results = await asyncio.gather(*(one(raw) for raw in current))
-    items = [r for r in results if r is not None]
-    body = encode.list_bytes(f"{call.endpoint.kind}List", call.endpoint.api_version, list_meta, items)
-    return Response(body)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for cached in objects:
+                group.create_task(one(cached.key.partition("/")[2]), name="delete-one")
+    except* status.StatusError as errors:
+        raise errors.exceptions[0] from errors

@@ -1,4 +1,4 @@
-"""What the server says of itself: discovery, OpenAPI, version, health, metrics.
+"""What the server says of itself: discovery, OpenAPI, version.
 
 Discovery and OpenAPI documents are made once, at least until the registry changes, and kept as bytes with an ETag; a
 client that has them is told so (304).
@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 import orjson
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from apiserver.api import discovery, openapi
 from apiserver.api.resources import Registry
-from apiserver.api.status import NotAcceptable, NotFound
+from apiserver.api.status import NotAcceptable
 from apiserver.rest.http import JSON, TEXT, Response
 from apiserver.rest.request import Query
-from apiserver.rest.virtual import Health
 
 _AGGREGATED = {"g": "apidiscovery.k8s.io", "as": "APIGroupDiscoveryList"}
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
@@ -39,19 +37,14 @@ class Document:
 class Documents:
     """Answers paths that name no resource. `serve` returns None for a path that it does not know."""
 
-    def __init__(self, registry: Registry, *, version: str, server_address: str, health: Health) -> None:
+    def __init__(self, registry: Registry, *, version: str, server_address: Callable[[], str]) -> None:
         self._registry = registry
         self._version = version
         self._server_address = server_address
-        self._health = health
         self._kept: dict[str, Document] = {}
         self._revision = registry.revision
 
     async def serve(self, path: str, headers: Mapping[str, str], query: Query) -> Response | None:
-        if path in ("/livez", "/healthz", "/readyz") or path.startswith(("/livez/", "/readyz/")):
-            return await self._healthz(path, verbose="verbose" in query)
-        if path == "/metrics":
-            return Response(generate_latest(), 200, CONTENT_TYPE_LATEST.encode())
         if path == "/openapi/v2":
             raise NotAcceptable("OpenAPI v2 is not served; use /openapi/v3")
         path = path.rstrip("/") or "/"
@@ -79,7 +72,7 @@ class Documents:
             case ["version"]:
                 return lambda: discovery.version_info(self._version)
             case ["api"]:
-                return lambda: discovery.api_versions(self._server_address)
+                return lambda: discovery.api_versions(self._server_address())
             case ["apis"]:
                 return lambda: discovery.api_group_list(self._registry)
             case ["api", version] if self._registry.has("", version):
@@ -125,20 +118,6 @@ class Documents:
         if self._revision != self._registry.revision:
             self._kept, self._revision = {}, self._registry.revision
         return self._kept
-
-    async def _healthz(self, path: str, *, verbose: bool) -> Response:
-        parts = await self._health() if path.startswith("/readyz") else {}
-        asked = path.split("/")[2:] if path.count("/") > 1 else []
-        if asked and asked[0]:
-            if asked[0] not in (*parts, "ping"):
-                raise NotFound("the server could not find the requested resource")
-            parts = {k: v for k, v in parts.items() if k == asked[0]}
-        failed = any(parts.values())
-        if not failed and not verbose:
-            return Response(b"ok", 200, TEXT)
-        lines = [f"[-]{name} failed: {why}" if why else f"[+]{name} ok" for name, why in parts.items()]
-        verdict = f"{path.split('/')[1]} check {'failed' if failed else 'passed'}"
-        return Response("\n".join(["[+]ping ok", *lines, verdict, ""]).encode(), 500 if failed else 200, TEXT)
 
 
 def _conditional(document: Document, headers: Mapping[str, str]) -> Response:

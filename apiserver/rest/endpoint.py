@@ -56,6 +56,7 @@ class Endpoint:
 
 PODS = StoredResource("", "pods")
 NAMESPACES = StoredResource("", "namespaces")
+EVENTS = StoredResource("", "events")
 
 
 class Endpoints:

@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from apiserver.api import table
+from apiserver.rest import objectform
 from apiserver.rest.call import Call
-from apiserver.rest.http import JSON
 
 Obj = dict[str, Any]
 Encode = Callable[[str, bytes], bytes]
@@ -26,32 +26,49 @@ class Form:
 
     key: str
     encode: Encode | None
-    content_type: bytes = JSON
+    kind: str
+    list_kind: str
+    api_version: str
 
 
 def form_of(call: Call) -> Form:
+    """Raises BadRequest for a Table that cannot be made as asked."""
+    match call.accepted.form:
+        case "Table":
+            return _table(call)
+        case "object":
+            return _plain(call)
+    kind = "PartialObjectMetadata"
+    return Form("metadata", _metadata_frame, kind, f"{kind}List", table.META_API_VERSION)
+
+
+def _plain(call: Call) -> Form:
     endpoint = call.endpoint
-    rules = endpoint.rules
-    version = endpoint.api_version if endpoint.converted else ""
-    form = call.accepted.form
-    if form == "object":
-        if not endpoint.converted:
-            return Form("", None)
-        return Form(f"v:{version}", lambda kind, raw: _frame(kind, endpoint.from_storage(orjson.loads(raw))))
-    if form == "Table":
-        include = call.request.query.text("includeObject") or "Metadata"
+    version = endpoint.api_version
 
-        def rows(kind: str, raw: bytes) -> bytes:
-            obj = endpoint.from_storage(orjson.loads(raw))
-            meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-            made = table.table(rules, [obj], now=datetime.now(UTC), include_object=include, list_meta=meta)
-            return _frame(kind, made)
+    def converted(kind: str, raw: bytes) -> bytes:
+        return _frame(kind, endpoint.from_storage(orjson.loads(raw)))
 
-        return Form(f"table:{include}:{version}", rows)
-    return Form(
-        "metadata",
-        lambda kind, raw: _frame(kind, table.partial_object_metadata(orjson.loads(raw))),
-    )
+    names = (endpoint.kind, f"{endpoint.kind}List", version)
+    return Form(f"v:{version}", converted, *names) if endpoint.converted else Form("", None, *names)
+
+
+def _table(call: Call) -> Form:
+    endpoint = call.endpoint
+    include = objectform.included(call)
+
+    def rows(kind: str, raw: bytes) -> bytes:
+        obj = endpoint.from_storage(orjson.loads(raw))
+        meta = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+        made = table.table(endpoint.rules, [obj], now=datetime.now(UTC), include_object=include, list_meta=meta)
+        return _frame(kind, made)
+
+    key = f"table:{include}:{endpoint.api_version if endpoint.converted else ''}"
+    return Form(key, rows, "Table", "Table", table.META_API_VERSION)
+
+
+def _metadata_frame(kind: str, raw: bytes) -> bytes:
+    return _frame(kind, table.partial_object_metadata(orjson.loads(raw)))
 
 
 def _frame(kind: str, obj: Obj) -> bytes:

@@ -6,15 +6,17 @@ control, so a slow reader slows the node's sending and nothing piles up here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 from typing import Any
 
-from broker.connection import Connection
-
 from apiserver.api import status
+from apiserver.api.fielderrors import FieldError, forbidden, invalid, invalid_value
 from apiserver.rest.call import Call
 from apiserver.rest.http import TEXT, Stream
 from broker import node_rpc
+from broker.connection import Connection
+from broker.errors import BusUnavailable
 
 Obj = dict[str, Any]
 
@@ -34,33 +36,34 @@ class Logs:
         chunks = node_rpc.call(self._connection, node, "logs", params, timeout=ANSWER_TIMEOUT_SECONDS)
         try:
             first = await anext(chunks, None)
-        except node_rpc.NodeUnreachable as err:
+        except (node_rpc.NodeUnreachable, BusUnavailable) as err:
             raise status.ServiceUnavailable(f'the kubelet of node "{node}" does not answer: {err}') from err
         except node_rpc.NodeError as err:
             raise status.from_status({"reason": err.reason, "message": err.message}, code=err.code) from err
         return Stream(_with_first(first, chunks), TEXT)
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    for chunk in ():
-        yield chunk
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    no_lines: tuple[bytes, ...] = ()
+    for line in no_lines:
+        yield line
 
 
-async def _with_first(first: bytes | None, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first is not None:
-        yield first
-    async for chunk in rest:
-        yield chunk
+async def _with_first(first: bytes | None, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(rest):
+        if first is not None:
+            yield first
+        async for chunk in rest:
+            yield chunk
 
 
 def _parameters(call: Call, pod: Obj) -> Obj:
     query = call.request.query
-    container = _container(pod, query.text("container"))
     params: Obj = {
         "namespace": call.namespace,
         "pod": call.name,
         "uid": pod["metadata"]["uid"],
-        "container": container,
+        "container": _container(pod, query.text("container")),
         "follow": bool(query.flag("follow")),
         "previous": bool(query.flag("previous")),
         "timestamps": bool(query.flag("timestamps")),
@@ -69,29 +72,36 @@ def _parameters(call: Call, pod: Obj) -> Obj:
         "sinceTime": query.text("sinceTime") or None,
         "limitBytes": query.integer("limitBytes"),
     }
-    if params["sinceSeconds"] is not None and params["sinceTime"]:
-        raise _invalid("at most one of `sinceTime` or `sinceSeconds` may be specified")
-    for key, least in (("tailLines", 0), ("sinceSeconds", 1), ("limitBytes", 1)):
-        if params[key] is not None and params[key] < least:
-            raise _invalid(f"{key}: Invalid value: {params[key]}: must be greater than or equal to {least}")
+    errors = _errors(params)
+    if errors:
+        raise invalid("PodLogOptions", "", call.name, errors)
     return params
 
 
-def _invalid(why: str) -> status.Invalid:
-    return status.Invalid(f'PodLogOptions "" is invalid: {why}', kind="PodLogOptions")
+def _errors(params: Obj) -> list[FieldError]:
+    """Upstream: `ValidatePodLogOptions`."""
+    errors = []
+    tail, since, limit = params["tailLines"], params["sinceSeconds"], params["limitBytes"]
+    if tail is not None and tail < 0:
+        errors.append(invalid_value("tailLines", tail, "must be greater than or equal to 0"))
+    if limit is not None and limit < 1:
+        errors.append(invalid_value("limitBytes", limit, "must be greater than 0"))
+    if since is not None and params["sinceTime"]:
+        errors.append(forbidden("", "at most one of `sinceTime` or `sinceSeconds` may be specified"))
+    elif since is not None and since < 1:
+        errors.append(invalid_value("sinceSeconds", since, "must be greater than 0"))
+    return errors
 
 
 def _container(pod: Obj, asked: str) -> str:
-    spec = pod.get("spec", {})
-    names = [c["name"] for key in ("containers", "initContainers", "ephemeralContainers") for c in spec.get(key, ())]
-    name = pod["metadata"]["name"]
+    spec, name = pod.get("spec", {}), pod["metadata"]["name"]
+    names = [c["name"] for key in ("initContainers", "containers", "ephemeralContainers") for c in spec.get(key, ())]
     if asked:
         if asked not in names:
             raise status.BadRequest(f"container {asked} is not valid for pod {name}")
         return asked
-    containers = [c["name"] for c in spec.get("containers", ())]
-    if len(containers) > 1:
+    if len(spec.get("containers", ())) != 1:
         raise status.BadRequest(
-            f"a container name must be specified for pod {name}, choose one of: [{' '.join(containers)}]"
+            f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]"
         )
-    return str(containers[0])
+    return str(spec["containers"][0]["name"])

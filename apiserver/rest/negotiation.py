@@ -1,4 +1,4 @@
-"""Which form of an object the client wants: itself, a Table, or its metadata alone; JSON or YAML.
+"""Which form of an object the client wants: itself, a Table, or its metadata alone; JSON or YAML; for a human or not.
 
 Protobuf is never produced; a client that accepts nothing else gets 406. The rules are those of upstream's
 `handlers/negotiation`: the first acceptable clause of the Accept header wins.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, get_args
 
 from apiserver.api.status import NotAcceptable
 
 Form = Literal["object", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"]
 
-_FORMS: frozenset[str] = frozenset({"Table", "PartialObjectMetadata", "PartialObjectMetadataList"})
-_ACCEPTABLE = (
-    "only the following media types are accepted: application/json, application/yaml, application/json;stream=watch"
-)
+_FORMS: dict[str, Form] = {name: name for name in get_args(Form) if name != "object"}
+_ACCEPTABLE = "only the following media types are accepted: application/json, application/yaml"
+_MEDIA = frozenset({"application/json", "application/yaml", "application/*", "*/*"})
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_HUMAN_AGENTS = ("curl", "Wget", "Mozilla/5.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,7 @@ def negotiate(accept: str) -> Accepted:
         return Accepted()
     for clause in _by_quality(accept):
         media, _, rest = clause.partition(";")
-        parameters = dict(_parameter(p) for p in rest.split(";") if p)
-        found = _match(media.strip().lower(), parameters)
+        found = _match(media.strip().lower(), dict(_parameter(p) for p in rest.split(";") if p))
         if found is not None:
             return found
     raise NotAcceptable(_ACCEPTABLE)
@@ -62,12 +62,18 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def _match(media: str, parameters: dict[str, str]) -> Accepted | None:
-    if media not in ("application/json", "application/yaml", "*/*", "application/*"):
+    if media not in _MEDIA:
         return None
     yaml = media == "application/yaml"
-    form = parameters.get("as", "")
-    if not form:
+    asked = parameters.get("as", "")
+    if not asked:
         return Accepted(yaml=yaml)
-    if form not in _FORMS or parameters.get("g") != "meta.k8s.io" or parameters.get("v", "v1") not in ("v1", "v1beta1"):
+    form = _FORMS.get(asked)
+    if form is None or (parameters.get("g"), parameters.get("v")) != ("meta.k8s.io", "v1"):
         return None
-    return Accepted(form=form, yaml=yaml)  # type: ignore[arg-type]
+    return Accepted(form, yaml)
+
+
+def wants_pretty(asked: str, user_agent: str) -> bool:
+    """Whether JSON is laid out for reading: as the parameter `pretty` says, else by who is asking."""
+    return asked in _TRUE if asked else user_agent.startswith(_HUMAN_AGENTS)

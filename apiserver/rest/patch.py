@@ -6,15 +6,19 @@ Server-side apply (`application/apply-patch+yaml`) is not served yet and is refu
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from apiserver.api import status
+from apiserver.api import jsondecode, status, strictness
 from apiserver.api.decode import check_patched
+from apiserver.api.fielderrors import invalid, invalid_value
 from apiserver.api.patch import json_patch, merge, strategic
-from apiserver.api.schema import Schema
+from apiserver.api.schema_gotypes import json_value
+from apiserver.rest import strategy
 from apiserver.rest.call import Call
+from apiserver.rest.endpoint import Endpoint
 from apiserver.rest.http import Response
 from apiserver.rest.records import Current, Records
 from apiserver.rest.update import MAIN, Part, change
@@ -26,55 +30,86 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 _SERVED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+_UNSUPPORTED = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(_SERVED)
 
 
 async def patch(records: Records, call: Call, part: Part = MAIN) -> Response:
-    apply = applier(call, call.endpoint.schema)
-    resource = call.endpoint.resource
+    patcher = Patcher.of(call, call.endpoint)
 
     def build(current: Current) -> Obj:
-        patched = apply(current.parse())
-        if "name" in patched.get("metadata", {}) and patched["metadata"]["name"] != call.name:
-            raise status.BadRequest(
-                f"the name of the object ({patched['metadata']['name']}) does not match the name on the URL"
-                f" ({call.name})"
-            )
-        checked = check_patched(patched, resource=resource, schema=call.endpoint.schema, mode=call.validation_mode())
-        call.warnings[:] = checked.warnings
+        obj = patcher.apply(current.parse())
+        strategy.place(call.endpoint, obj, call.namespace)
+        strategy.check_name(obj, call.name)
+        return obj
+
+    current = await change(records, call, call.endpoint, call.name, build, part=part)
+    call.warnings += patcher.warnings
+    return call.answer(current)
+
+
+@dataclass(slots=True)
+class Patcher:
+    """The patch of a request: applied to one version of an object after the other until one can be committed."""
+
+    target: Endpoint
+    """What the patched document is held against: the object's own kind, or Scale."""
+    mode: str
+    patch: Apply
+    repeated: list[str]
+    """Complaints about fields that the patch has twice."""
+    warnings: list[str] = field(default_factory=list)
+    """Of the last application."""
+
+    @classmethod
+    def of(cls, call: Call, target: Endpoint) -> Patcher:
+        """Raises UnsupportedMediaType, BadRequest and Invalid."""
+        media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media not in _SERVED:
+            raise status.UnsupportedMediaType(_UNSUPPORTED)
+        call.check_options("PatchOptions")
+        document = _document(call.request.body, media)
+        return cls(target, call.validation_mode, _application(media, document, target), _repeated(call, document))
+
+    def apply(self, obj: Obj) -> Obj:
+        """Raises BadRequest and Invalid."""
+        patched = self.patch(obj)
+        shown = orjson.dumps(patched).decode() if self.mode == "strict" else None
+        checked = check_patched(
+            patched, resource=self.target.resource, schema=self.target.schema, mode=self.mode, shown=shown
+        )
+        if self.repeated and self.mode == "strict":
+            raise invalid("", "", "", [invalid_value("patch", shown, strictness.error(self.repeated, []))])
+        self.warnings = [*self.repeated, *checked.warnings]
         return checked.obj
 
-    return call.answer(await change(records, call, call.endpoint, call.name, build, part=part))
 
-
-def applier(call: Call, schema: Schema) -> Apply:
-    """The patch of a request as a function. Raises UnsupportedMediaType and BadRequest."""
-    media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media == JSON_PATCH:
-        operations = _document(call)
-        if not isinstance(operations, list):
-            raise status.BadRequest("a JSON patch is a list of operations")
-        return lambda obj: json_patch.apply(obj, operations)
-    if media not in _SERVED:
-        raise status.UnsupportedMediaType(
-            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(_SERVED)
-        )
-    document = _document(call)
-    if not isinstance(document, dict):
-        raise status.BadRequest("a merge patch is an object")
-    if media == MERGE_PATCH:
-        return lambda obj: _object(merge.apply(obj, document))
-    return lambda obj: _object(strategic.apply(obj, document, schema))
-
-
-def _document(call: Call) -> Any:
-    body = call.request.body
+def _document(body: bytes, media: str) -> Any:
+    """Raises BadRequest with the words of Go's decoder."""
+    told = "" if media == STRATEGIC_PATCH else "error decoding patch: "
+    wanted, go_type = (list, "[]handlers.jsonPatchOp") if media == JSON_PATCH else (dict, "map[string]interface {}")
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as err:
-        raise status.BadRequest(f"error decoding patch: {err}") from err
+        document = jsondecode.decode(body)
+    except jsondecode.NotJSON as err:
+        raise status.BadRequest(f"{told}{err}") from err
+    if document is None:
+        return wanted()
+    if not isinstance(document, wanted):
+        found = json_value(document)
+        raise status.BadRequest(f"{told}json: cannot unmarshal {found} into Go value of type {go_type}")
+    return document
 
 
-def _object(value: Any) -> Obj:
-    if not isinstance(value, dict):
-        raise status.BadRequest("the patched document is not an object")
-    return value
+def _application(media: str, document: Any, target: Endpoint) -> Apply:
+    if media == JSON_PATCH:
+        return lambda obj: json_patch.apply(obj, document)
+    if media == MERGE_PATCH:
+        return lambda obj: merge.apply(obj, document)
+    return lambda obj: strategic.apply(obj, document, target.schema)
+
+
+def _repeated(call: Call, document: Any) -> list[str]:
+    body = call.request.body
+    if call.validation_mode == "ignore" or not strictness.has_duplicates(body, orjson.dumps(document)):
+        return []
+    told = "json patch " if isinstance(document, list) else ""
+    return [told + complaint for complaint in strictness.complaints(body, None)]

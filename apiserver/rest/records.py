@@ -30,7 +30,7 @@ from apiserver.store.base import (
     StoredResource,
     StoreUnavailable,
 )
-from apiserver.store.seal import Sealer
+from apiserver.store.seal import Sealer, Unsealable
 
 Obj = dict[str, Any]
 Verb = Literal["create", "update", "delete"]
@@ -91,10 +91,16 @@ class Records:
             raise unavailable(err) from err
         if stored is None:
             return None
-        raw = self._sealer.unseal(stored.json)
+        raw = self._opened(stored.json)
         if endpoint.converted:
             raw = orjson.dumps(endpoint.from_storage(orjson.loads(raw)))
         return Current(stored.rv, raw)
+
+    def _opened(self, raw: bytes) -> bytes:
+        try:
+            return self._sealer.unseal(raw)
+        except Unsealable as err:
+            raise status.internal_error(err) from err
 
     async def get(self, endpoint: Endpoint, namespace: str, name: str) -> Current:
         """Raises NotFound."""
@@ -114,10 +120,12 @@ class Records:
             stored = await self._store.get(Key(resource, namespace, name))
         except StoreUnavailable as err:
             raise unavailable(err) from err
-        return orjson.loads(self._sealer.unseal(stored.json)) if stored else None
+        return orjson.loads(self._opened(stored.json)) if stored else None
 
     def each(self, resource: StoredResource, namespace: str = "") -> Iterable[Mapping[str, Any]]:
-        """Every object of a resource that the cache holds, as stored."""
+        """Every object of a resource that the cache holds, as stored. Raises ServiceUnavailable while it loads."""
+        if not self._cache.ready:
+            raise status.ServiceUnavailable("the cache is still loading", retry_after_seconds=1)
         for cached in self._cache.list(resource, namespace=namespace, match=None).items:
             yield orjson.loads(cached.json)
 
@@ -156,8 +164,7 @@ class Records:
                 group=endpoint.resource.group,
                 kind=endpoint.resource.plural,
                 name=commit.key.name,
-                retry_after_seconds=1,
-            ) from err
+            ) from err  # without a delay to retry after: clients would send the write again by themselves
 
 
 def _check_size(endpoint: Endpoint, name: str, size: int) -> None:

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
+from apiserver.api.selectors import FieldSelector, SelectorError, integer
 from apiserver.api.status import BadRequest
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True", ""})
-_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,12 @@ class RequestInfo:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    watch_path: bool = False
+    """The old form of a watch: /api/v1/watch/pods."""
 
 
 class Query:
-    """The parameters of a request, typed when asked for."""
+    """The parameters of a request, typed when asked for, as upstream's `runtime.Convert_Slice_string_To_…` do."""
 
     __slots__ = ("_values",)
 
@@ -53,24 +54,27 @@ class Query:
         return key in self._values
 
     def flag(self, key: str) -> bool | None:
-        """None where absent. Raises BadRequest for anything that is neither true nor false."""
+        """None where absent. Everything but `0` and `false` is true, the empty text too."""
         values = self._values.get(key)
         if values is None:
             return None
-        if values[0] in _TRUE:
-            return True
-        if values[0] in _FALSE:
-            return False
-        raise BadRequest(f'strconv.ParseBool: parsing "{values[0]}": invalid syntax')
+        return values[0] != "0" and values[0].lower() != "false"
 
     def integer(self, key: str) -> int | None:
+        """None where absent. Raises BadRequest."""
         values = self._values.get(key)
-        if not values or not values[0]:
+        if values is None:
             return None
-        try:
-            return int(values[0])
-        except ValueError:
-            raise BadRequest(f'strconv.ParseInt: parsing "{values[0]}": invalid syntax') from None
+        found = integer(values[0])
+        if found is None:
+            raise BadRequest(f'strconv.ParseInt: parsing "{values[0]}": {parse_problem(values[0])}')
+        return found
+
+
+def parse_problem(text: str) -> str:
+    """Why Go's strconv refuses a number."""
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    return "value out of range" if digits.isascii() and digits.isdigit() else "invalid syntax"
 
 
 def parse(method: str, raw_path: str, query: Query) -> RequestInfo:
@@ -84,8 +88,8 @@ def parse(method: str, raw_path: str, query: Query) -> RequestInfo:
 
 
 def _resource(method: str, path: str, group: str, version: str, rest: list[str], query: Query) -> RequestInfo:
-    watched = rest[0] == "watch" and len(rest) > 1  # the old form /api/v1/watch/pods
-    if watched:
+    watch_path = rest[0] == "watch" and len(rest) > 1
+    if watch_path:
         rest = rest[1:]
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 1:
@@ -94,7 +98,7 @@ def _resource(method: str, path: str, group: str, version: str, rest: list[str],
             rest = rest[2:]
     name = rest[1] if len(rest) > 1 else ""
     return RequestInfo(
-        verb=_verb(method, name, watched or (method == "GET" and bool(query.flag("watch")))),
+        verb="watch" if watch_path else _verb(method, name, query),
         path=path,
         group=group,
         version=version,
@@ -102,17 +106,28 @@ def _resource(method: str, path: str, group: str, version: str, rest: list[str],
         subresource="/".join(rest[2:]),
         namespace=namespace,
         name=name,
+        watch_path=watch_path,
     )
 
 
-def _verb(method: str, name: str, watch: bool) -> str:
+def _verb(method: str, name: str, query: Query) -> str:
     if method in ("GET", "HEAD"):
-        if watch:
-            return "watch"
-        return "get" if name else "list"
+        if name:
+            return "get"
+        return "watch" if query.flag("watch") else "list"
     if method == "DELETE":
         return "delete" if name else "deletecollection"
-    return _VERBS.get(method, method.lower())
+    return _VERBS.get(method, "")
+
+
+def selected_name(info: RequestInfo, query: Query) -> str:
+    """The name that authorization is asked about: that of the URL, or the one that a list's field selector pins."""
+    if info.name or info.verb not in ("list", "watch") or "fieldSelector" not in query:
+        return info.name
+    try:
+        return FieldSelector.parse(query.text("fieldSelector")).exact("metadata.name") or ""
+    except SelectorError:
+        return ""  # refused with 400, once it is known that the caller may list at all
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ loop starts again, unless the caller named a resourceVersion of its own; then it
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,18 @@ import orjson
 
 from apiserver.admission import Attributes
 from apiserver.api import status
-from apiserver.api.fielderrors import FieldError, invalid, invalid_value
+from apiserver.api.fielderrors import FieldError, invalid
 from apiserver.rest import strategy
 from apiserver.rest.call import Call
+from apiserver.rest.create import create_object
+from apiserver.rest.deletion import is_finished
 from apiserver.rest.endpoint import NAMESPACES, Endpoint
 from apiserver.rest.http import Response
 from apiserver.rest.records import Changed, Current, Records
 
 Obj = dict[str, Any]
-Build = Callable[[Current], Obj | Awaitable[Obj]]
+Build = Callable[[Current], Obj]
+"""Makes the new object from the present one; called again when somebody was faster."""
 
 _TRIES = 20
 
@@ -43,7 +46,7 @@ def _keep_status(endpoint: Endpoint, obj: Obj, old: Obj) -> None:
     if endpoint.has_status:
         strategy.keep_old(obj, old, "status")
     if endpoint.stored == NAMESPACES:
-        obj["spec"] = {**obj.get("spec", {}), "finalizers": old.get("spec", {}).get("finalizers", [])}
+        strategy.keep_old(obj, old, "spec")  # it holds the finalizers alone
 
 
 def _prepare_main(endpoint: Endpoint, obj: Obj, old: Obj) -> None:
@@ -68,10 +71,11 @@ def _validate_status(endpoint: Endpoint, obj: Obj, old: Obj) -> list[FieldError]
 
 
 def _keep_all_but_finalizers(endpoint: Endpoint, obj: Obj, old: Obj) -> None:
-    finalizers = obj.get("spec", {}).get("finalizers", [])
-    strategy.keep_old(obj, old, "spec", "status")
-    obj["spec"] = {**obj.get("spec", {}), "finalizers": finalizers}
-    obj["metadata"] = dict(old["metadata"])
+    strategy.keep_old(obj, old, "status")
+
+
+def _validate_finalizers(endpoint: Endpoint, obj: Obj, old: Obj) -> list[FieldError]:
+    return endpoint.rules.validate(obj)
 
 
 def _nothing(endpoint: Endpoint, obj: Obj, old: Obj) -> None:
@@ -84,111 +88,86 @@ def _no_errors(endpoint: Endpoint, obj: Obj, old: Obj) -> list[FieldError]:
 
 MAIN = Part("", _keep_status, _prepare_main, _validate_main)
 STATUS = Part("status", _keep_all_but_status, _prepare_status, _validate_status)
+SCALE = Part("scale", _keep_status, _prepare_main, _validate_main)
 BINDING = Part("binding", _nothing, _nothing, _no_errors)
-FINALIZE = Part("finalize", _keep_all_but_finalizers, _nothing, _no_errors)
+FINALIZE = Part("finalize", _keep_all_but_finalizers, _nothing, _validate_finalizers)
 
 
 async def update(records: Records, call: Call, part: Part = MAIN) -> Response:
     """PUT."""
-    decoded = orjson.dumps(call.decode())
+    call.check_options("UpdateOptions")
     endpoint = call.endpoint
-    wanted = orjson.loads(decoded)
-    strategy.place(endpoint, wanted, call.namespace, call.name)
-    _require_name(endpoint, wanted)
-    expected = _expected_rv(endpoint, wanted)
-
-    def build(current: Current) -> Obj:
-        obj: Obj = orjson.loads(decoded)
-        strategy.place(endpoint, obj, call.namespace, call.name)
-        return obj
-
+    wanted = call.decode()
+    strategy.place(endpoint, wanted, call.namespace)
+    strategy.check_name(wanted, call.name)
+    encoded = orjson.dumps(wanted)
     if endpoint.rules.create_on_update and part is MAIN:
         found = await records.find(endpoint, call.namespace, call.name)
         if found is None:
-            return await _create_instead(records, call, wanted, expected)
-    current = await change(records, call, endpoint, call.name, build, part=part, expected_rv=expected)
+            return await _create_instead(records, call, wanted)
+    current = await change(records, call, endpoint, call.name, lambda _: orjson.loads(encoded), part=part)
     return call.answer(current)
 
 
-async def _create_instead(records: Records, call: Call, obj: Obj, expected: int | None) -> Response:
-    from apiserver.rest.create import create_object
-
-    if expected:
-        raise status.not_found(call.endpoint.resource.plural, call.endpoint.resource.group, call.name)
-    obj["metadata"].pop("uid", None)
-    obj["metadata"].pop("resourceVersion", None)
-    return call.answer(await create_object(records, call, call.endpoint, obj, name=call.name), code=201)
-
-
-def _require_name(endpoint: Endpoint, obj: Obj) -> None:
-    if not obj["metadata"].get("name"):
-        raise status.BadRequest("name must be provided")
-
-
-def _expected_rv(endpoint: Endpoint, obj: Obj) -> int | None:
-    """The resourceVersion that the writer read; None for "whatever it is now"."""
-    text = obj["metadata"].get("resourceVersion") or ""
-    if text in ("", "0"):
-        if endpoint.rules.extra.get("requires_resource_version"):
-            error = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
-            raise invalid(endpoint.kind, endpoint.resource.group, obj["metadata"].get("name", ""), [error])
-        return None
-    if not text.isdigit():
-        raise status.BadRequest(f'resourceVersion "{text}" is not a number')
-    return int(text)
+async def _create_instead(records: Records, call: Call, obj: Obj) -> Response:
+    wanted_uid = obj["metadata"].get("uid")
+    if wanted_uid:
+        raise _other_object(call.endpoint, call.namespace, call.name, wanted_uid, "")
+    return call.answer(await create_object(records, call, call.endpoint, obj), code=201)
 
 
 async def change(
-    records: Records,
-    call: Call,
-    endpoint: Endpoint,
-    name: str,
-    build: Build,
-    *,
-    part: Part = MAIN,
-    expected_rv: int | None = None,
+    records: Records, call: Call, endpoint: Endpoint, name: str, build: Build, *, part: Part = MAIN
 ) -> Current:
     """Read, build, check, commit. Raises NotFound, Conflict, Invalid, Forbidden and what `Records.commit` raises."""
     for _ in range(_TRIES):
         current = await records.get(endpoint, call.namespace, name)
-        if expected_rv is not None and expected_rv != current.rv:
-            raise _conflict(endpoint, name)
-        built = build(current)
-        new = await built if isinstance(built, Awaitable) else built
-        old = current.parse()
-        pinned = expected_rv is not None or _pins(endpoint, new, current, name)
+        new, old = build(current), current.parse()
+        _check_version(endpoint, new, current, name)
         await _prepare(call, endpoint, new, old, part)
         try:
             return await _store(records, call, endpoint, new, old, current)
-        except Changed as err:
-            if pinned:
-                raise _conflict(endpoint, name) from err
+        except Changed:
+            continue
     raise _conflict(endpoint, name)
 
 
-def _pins(endpoint: Endpoint, new: Obj, current: Current, name: str) -> bool:
-    """A patch may carry a resourceVersion too: then it holds for that version alone."""
-    old_rv = str(current.rv)
-    given = new["metadata"].get("resourceVersion") or old_rv
-    if given != old_rv:
+def _check_version(endpoint: Endpoint, new: Obj, current: Current, name: str) -> None:
+    """Take out the resourceVersion that the caller has written from; it must be the present one.
+
+    A patch that says nothing of it finds there the version that it was applied to, and so may be applied to the next.
+    """
+    version = strategy.take_version(new["metadata"])
+    if version and version != current.rv:
         raise _conflict(endpoint, name)
-    return False
+    if not version and endpoint.rules.extra.get("requires_resource_version"):
+        body = "Invalid value: 0x0: must be specified for an update"
+        error = FieldError("FieldValueInvalid", "metadata.resourceVersion", body)
+        raise invalid(endpoint.resource.plural, endpoint.resource.group, name, [error])
 
 
 def _conflict(endpoint: Endpoint, name: str) -> status.Conflict:
     return status.conflict(endpoint.resource.plural, endpoint.resource.group, name, status.MODIFIED_SINCE)
 
 
+def _other_object(endpoint: Endpoint, namespace: str, name: str, wanted: str, found: str) -> status.Conflict:
+    """In the words of upstream's storage, whose keys have this form."""
+    key = "/".join(filter(None, ("/registry", endpoint.stored.resource, namespace, name)))
+    return status.conflict(
+        endpoint.resource.plural,
+        endpoint.resource.group,
+        name,
+        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition "
+        f"failed: UID in precondition: {wanted}, UID in object meta: {found}",
+    )
+
+
 async def _prepare(call: Call, endpoint: Endpoint, new: Obj, old: Obj, part: Part) -> None:
-    given_uid = new["metadata"].get("uid")
-    if given_uid and given_uid != old["metadata"]["uid"]:
-        raise status.conflict(
-            endpoint.resource.plural,
-            endpoint.resource.group,
-            old["metadata"]["name"],
-            f"StorageError: invalid object, Code: 4, Key: , ResourceVersion: 0, AdditionalErrorMsg: Precondition "
-            f"failed: UID in precondition: {given_uid}, UID in object meta: {old['metadata']['uid']}",
-        )
+    metadata = new["metadata"]
+    wanted_uid = metadata.get("uid")
+    if wanted_uid and wanted_uid != old["metadata"]["uid"]:
+        raise _other_object(endpoint, call.namespace, old["metadata"]["name"], wanted_uid, old["metadata"]["uid"])
+    _warn(call, strategy.tidy(metadata))
     strategy.keep_server_fields(new, old)
     part.keep(endpoint, new, old)
     if part is MAIN:
@@ -198,8 +177,8 @@ async def _prepare(call: Call, endpoint: Endpoint, new: Obj, old: Obj, part: Par
             operation="UPDATE",
             endpoint=endpoint,
             subresource=part.subresource,
-            namespace=new["metadata"].get("namespace", ""),
-            name=new["metadata"].get("name", ""),
+            namespace=metadata.get("namespace", ""),
+            name=metadata.get("name", ""),
             user=call.user,
             obj=new,
             old=old,
@@ -211,9 +190,14 @@ async def _prepare(call: Call, endpoint: Endpoint, new: Obj, old: Obj, part: Par
     strategy.check_updated(endpoint, new, old, lambda n, o: part.validate(endpoint, n, o))
 
 
+def _warn(call: Call, warnings: list[str]) -> None:
+    """An update that starts again warns once."""
+    call.warnings += [text for text in warnings if text not in call.warnings]
+
+
 async def _store(records: Records, call: Call, endpoint: Endpoint, new: Obj, old: Obj, current: Current) -> Current:
-    finished = strategy.is_finished(endpoint, new)
-    if call.dry_run():
+    finished = is_finished(endpoint, new)
+    if call.dry_run:
         return Current.unsaved(new, rv=current.rv)
     if not finished and _same(new, old):
         return current

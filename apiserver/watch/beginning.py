@@ -41,7 +41,7 @@ class Beginning(Protocol):
 
 
 class FromState:
-    """ADDED for every object; with `send_initial_events` a BOOKMARK that marks the end."""
+    """ADDED for every object; then, for a client that takes them, a BOOKMARK that marks the end."""
 
     def __init__(self, cache: Cache, group: Group, options: WatchOptions) -> None:
         view = group.view
@@ -51,7 +51,7 @@ class FromState:
         self._objects: Sequence[Cached] = cache.table(view.resource).matching(view.namespace, view.match)
         self._rv = cache.rv
         self._written = 0
-        self._mark_end = options.send_initial_events is True
+        self._mark_end = options.bookmarks
 
     async def next(self) -> bytes | None:
         if self._written < len(self._objects):
@@ -62,9 +62,7 @@ class FromState:
         if not self._mark_end:
             return None
         self._mark_end = False
-        return frames.bookmark(
-            kind=self._options.kind, api_version=self._options.api_version, rv=self._rv, initial_events_end=True
-        )
+        return frames.bookmark(self._options, self._rv, initial_events_end=True)
 
     async def close(self) -> None:
         """Holds nothing open."""

@@ -6,17 +6,20 @@ that ceases to match as DELETED with the content from before, under the new numb
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-from apiserver.api.status import Expired, StatusError
+from apiserver.api.status import Cause, Expired, StatusError, Timeout
 from apiserver.cache import Cached, Matcher, WindowChange
 from apiserver.cache.objects import Extract
-from apiserver.watch.view import Encode, View
+from apiserver.watch.view import Encode, View, WatchOptions
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+LIST_BLUEPRINT = "kubernetes.io/initial-events-list-blueprint"
+"""An empty list as this server would write it: a client makes the list of the initial events in its form."""
 
 Memo = dict[tuple[str, int, str], bytes]
 """Frames that were made for one batch, by form, number and type: views that differ in their selection share them."""
@@ -78,13 +81,18 @@ def with_rv(raw: bytes, rv: int) -> bytes:
     return orjson.dumps(obj)
 
 
-def bookmark(*, kind: str, api_version: str, rv: int, initial_events_end: bool = False) -> bytes:
+def bookmark(options: WatchOptions, rv: int, *, initial_events_end: bool = False) -> bytes:
     """Kind, apiVersion and number only: a client may go on from here."""
     metadata: dict[str, Any] = {"resourceVersion": str(rv), "creationTimestamp": None}
     if initial_events_end:
-        metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-    obj = {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+        metadata["annotations"] = {INITIAL_EVENTS_END: "true", LIST_BLUEPRINT: _blueprint(options)}
+    obj = {"kind": options.kind, "apiVersion": options.api_version, "metadata": metadata}
     return orjson.dumps({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+
+def _blueprint(options: WatchOptions) -> str:
+    empty = {"kind": options.list_kind, "apiVersion": options.api_version, "metadata": {}, "items": []}
+    return base64.b64encode(orjson.dumps(empty)).decode()
 
 
 def error(err: StatusError) -> bytes:
@@ -93,3 +101,12 @@ def error(err: StatusError) -> bytes:
 
 def too_old(rv: int, oldest: int) -> Expired:
     return Expired(f"too old resource version: {rv} ({oldest})")
+
+
+def too_large(asked: int, current: int) -> Timeout:
+    """The client is ahead of this server: as upstream, it should ask again in a second."""
+    return Timeout(
+        f"Timeout: Too large resource version: {asked}, current: {current}",
+        causes=[Cause("ResourceVersionTooLarge", "Too large resource version")],
+        retry_after_seconds=1,
+    )

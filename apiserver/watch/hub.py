@@ -10,7 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from apiserver.api.status import Cause, InternalError, Timeout, TooManyRequests
+from apiserver.api.status import ServiceUnavailable, TooManyRequests, internal_error
 from apiserver.cache import Cache
 from apiserver.cache.cache import Applied
 from apiserver.store.base import StoredResource
@@ -21,8 +21,6 @@ from apiserver.watch.history import Replay
 from apiserver.watch.view import GroupKey, View, WatchOptions
 from apiserver.watch.watcher import Ending, Watcher, WatchSettings
 from broker.connection import Connection
-from broker.errors import BusUnavailable, StreamMissing
-from broker.stream import state
 
 
 class WatchHub:
@@ -40,6 +38,7 @@ class WatchHub:
         self._groups: dict[GroupKey, Group] = {}
         self._by_place: dict[tuple[StoredResource, str], list[Group]] = defaultdict(list)
         self._watchers: set[Watcher] = set()
+        self._closed = False
         cache.listen(self)
 
     @property
@@ -47,12 +46,13 @@ class WatchHub:
         return len(self._watchers)
 
     async def watch(self, view: View, options: WatchOptions) -> Watcher:
-        """A watcher that begins where the options say. Raises Expired (410) past retention, Timeout (504) for a
-        resourceVersion that is not reached in time, TooManyRequests (429) while the cache loads, Unsealable."""
+        """A watcher that begins where the options say; one that asks for what retention has removed ends with an ERROR
+        frame (410), as upstream's. Raises Timeout (504) for a resourceVersion that is not reached in time,
+        TooManyRequests (429) while the cache loads, ServiceUnavailable (503) when the server stops, Unsealable."""
         await self._reach(options.after_rv)
-        if self._needs_history(view, options):
-            await self._check_retention(options.after_rv)
         # From here on nothing is awaited: the table, the window and the end of the chain belong together.
+        if self._closed:
+            raise ServiceUnavailable("the server is shutting down", retry_after_seconds=1)
         self._cache.check_readable(view.resource, view.namespace)
         group = self._group(view)
         watcher = Watcher(
@@ -72,11 +72,7 @@ class WatchHub:
             return
         if not self._cache.ready:
             raise TooManyRequests("storage is (re)initializing", retry_after_seconds=1)
-        raise Timeout(
-            f"Too large resource version: {rv}, current: {self._cache.rv}",
-            causes=[Cause("ResourceVersionTooLarge", "Too large resource version")],
-            retry_after_seconds=1,
-        )
+        raise frames.too_large(rv, self._cache.rv)
 
     def _needs_history(self, view: View, options: WatchOptions) -> bool:
         return (
@@ -84,15 +80,6 @@ class WatchHub:
             and options.after_rv > 0
             and options.after_rv < self._cache.table(view.resource).floor
         )
-
-    async def _check_retention(self, after_rv: int) -> None:
-        """Say 410 at once where that can be known; while the bus is away, the watcher waits for it and hears later."""
-        try:
-            kept = await state(self._connection)
-        except (BusUnavailable, StreamMissing):
-            return
-        if kept.first > after_rv + 1:
-            raise frames.too_old(after_rv, kept.first - 1)
 
     def _beginning(self, group: Group, options: WatchOptions) -> Beginning | None:
         if options.wants_state:
@@ -134,7 +121,9 @@ class WatchHub:
             del self._by_place[place]
 
     def close(self) -> None:
-        """End all watchers: the server stops. Clients begin again elsewhere from what they have seen."""
+        """End all watchers, and take no more: the server stops. Clients begin again elsewhere from what they have
+        seen."""
+        self._closed = True
         for watcher in list(self._watchers):
             watcher.end(Ending.CLOSED)
 
@@ -163,7 +152,7 @@ class WatchHub:
         """Called by the cache when it can't open an object of the resource."""
         for watcher in list(self._watchers):
             if watcher.group.view.resource == resource:
-                watcher.end(InternalError(f"Internal error occurred: {why}"))
+                watcher.end(internal_error(why))
                 self._drop(watcher.group)
 
 

@@ -37,12 +37,15 @@ class WatchOptions:
     after_rv: int = 0
     """Changes beyond this number are wanted; 0: whatever state the server has, as synthetic ADDED, then changes."""
     send_initial_events: bool | None = None
-    """True: ADDED for every object of a state not older than `after_rv`, then a marked BOOKMARK. False: with
-    `after_rv` 0, nothing of the state."""
+    """True: ADDED for every object of a state not older than `after_rv`. False: with `after_rv` 0, nothing of the
+    state. None: as True where `after_rv` is 0 (upstream: `SetListOptionsDefaults`)."""
     bookmarks: bool = False
+    """BOOKMARK frames now and then, and a marked one behind the initial events."""
     timeout_seconds: float | None = None
     """None: the server chooses."""
     kind: str
+    """What the frames of this watch hold, for its BOOKMARKs."""
+    list_kind: str = ""
     api_version: str
 
     @property

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from apiserver.api.status import InternalError, StatusError
+from apiserver.api.status import StatusError, internal_error
 from apiserver.cache import Cache
 from apiserver.store.seal import Unsealable
 from apiserver.watch import frames
@@ -84,7 +84,10 @@ class Watcher(AsyncIterator[bytes]):
         self._scope: asyncio.Timeout | None = None
         self._bookmark_due = False
         self._bookmark_timer: asyncio.TimerHandle | None = None
-        self._deadline = asyncio.get_running_loop().call_later(timeout_seconds, self.end, Ending.TIME_IS_UP)
+        loop = asyncio.get_running_loop()
+        self.cut: asyncio.Future[None] = loop.create_future()
+        """Done when the watcher was cut off: whoever waits to write for it need not wait any longer."""
+        self._deadline = loop.call_later(timeout_seconds, self.end, Ending.TIME_IS_UP)
         if beginning is not None:
             self.place = beginning.place  # from here on the group counts what it has yet to write
         self._plan_bookmark()
@@ -99,11 +102,11 @@ class Watcher(AsyncIterator[bytes]):
         try:
             data = await self._next()
         except BaseException:
-            await self._finish()
+            await self.aclose()
             raise
         if data:
             return data
-        await self._finish()
+        await self.aclose()
         raise StopAsyncIteration
 
     def wake(self) -> None:
@@ -115,6 +118,8 @@ class Watcher(AsyncIterator[bytes]):
         """Called by the group when the lag is over the bound. What is not written yet is let go."""
         log.warning("a watcher was cut off", resource=self.group.view.resource.resource, rv=self._shown_rv)
         self.place = None
+        if not self.cut.done():
+            self.cut.set_result(None)
         self.end(Ending.TOO_SLOW)
 
     def expire(self, oldest: int) -> None:
@@ -139,7 +144,8 @@ class Watcher(AsyncIterator[bytes]):
         self._on_close(self)
         self.end(Ending.CLOSED)
 
-    async def _finish(self) -> None:
+    async def aclose(self) -> None:
+        """End, and give everything up, from wherever the iteration stands. May be called more than once."""
         self._finished = True
         self.place = None
         self.close()
@@ -169,10 +175,10 @@ class Watcher(AsyncIterator[bytes]):
         except TimeoutError:
             return None  # `end` was called
         except StreamExpired as err:
-            self.end(frames.too_old(self._shown_rv, err.first))
+            self.end(frames.too_old(self._shown_rv, err.first - 1))
             return None
         except Unsealable as err:
-            self.end(InternalError(f"Internal error occurred: {err}"))
+            self.end(internal_error(err))
             return None
         finally:
             self._scope = None
@@ -235,4 +241,4 @@ class Watcher(AsyncIterator[bytes]):
         if self._bookmark_due:
             self._bookmark_due = False
             self._plan_bookmark()
-        return frames.bookmark(kind=self._options.kind, api_version=self._options.api_version, rv=self._cache.rv)
+        return frames.bookmark(self._options, self._cache.rv)

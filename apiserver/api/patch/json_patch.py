@@ -36,7 +36,8 @@ def apply(document: Mapping[str, Any], operations: Sequence[Any]) -> dict[str, A
     """The patched document. See the module's docstring for what is raised."""
     if len(operations) > MAX_OPERATIONS:
         raise RequestEntityTooLarge(
-            f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+            "Request entity too large: The allowed maximum operations in a JSON patch is "
+            f"{MAX_OPERATIONS}, got {len(operations)}"
         )
     for operation in operations:
         if not isinstance(operation, Mapping):

@@ -1,4 +1,4 @@
-"""How discovery, OpenAPI and health are served: which form, with which headers, and what a client may keep."""
+"""How discovery and OpenAPI are served: which form, with which headers, and what a client may keep."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 
 from apiserver.api.openapi import operations
 from apiserver.api.resources import builtin
-from apiserver.api.status import NotAcceptable, NotFound
+from apiserver.api.status import NotAcceptable
 from apiserver.rest import patch
 from apiserver.rest.documents import Documents
 from apiserver.rest.http import Response, send_response
@@ -21,24 +21,9 @@ V2BETA1 = V2.replace("v=v2", "v=v2beta1")
 KUBECTL = f"{V2},{V2BETA1},application/json"
 
 
-class Health:
-    """What readiness says, for a test to change."""
-
-    def __init__(self) -> None:
-        self.parts = {"store": "", "bus": ""}
-
-    async def __call__(self) -> dict[str, str]:
-        return self.parts
-
-
 @pytest.fixture
-def health() -> Health:
-    return Health()
-
-
-@pytest.fixture
-def documents(health: Health) -> Documents:
-    return Documents(builtin(SERVED), version="0.1.0", server_address="127.0.0.1:6443", health=health)
+def documents() -> Documents:
+    return Documents(builtin(SERVED), version="0.1.0", server_address=lambda: "127.0.0.1:6443")
 
 
 async def get(documents: Documents, address: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -124,9 +109,9 @@ async def test_both_forms_of_one_path_have_their_own_etags(documents: Documents)
     assert (await get(documents, "/apis", {"accept": KUBECTL, "if-none-match": header(old, "etag")})).status == 200
 
 
-async def test_documents_follow_the_registry(health: Health) -> None:
+async def test_documents_follow_the_registry() -> None:
     registry = builtin(SERVED)
-    documents = Documents(registry, version="0.1.0", server_address="127.0.0.1:6443", health=health)
+    documents = Documents(registry, version="0.1.0", server_address=lambda: "127.0.0.1:6443")
     before = {path: header(await get(documents, path), "etag") for path in ("/api/v1", "/openapi/v3/api/v1")}
     registry.remove("", "v1", "podtemplates")
     for path, etag in before.items():
@@ -138,22 +123,6 @@ async def test_documents_follow_the_registry(health: Health) -> None:
 async def test_a_path_that_is_not_there_has_no_document(documents: Documents) -> None:
     for path in ("/apis/nothing.example", "/apis/apps/v2", "/api/v2", "/openapi/v3/api/v2", "/openapi/v3x", "/x"):
         assert await documents.serve(path, {}, Query(b"")) is None
-
-
-async def test_readiness_names_its_parts_when_asked_and_when_one_fails(documents: Documents, health: Health) -> None:
-    assert (await get(documents, "/readyz")).body == b"ok"
-    verbose = await get(documents, "/readyz?verbose")
-    assert verbose.body == b"[+]ping ok\n[+]store ok\n[+]bus ok\nreadyz check passed\n"
-    health.parts["bus"] = "not connected"
-    failed = await get(documents, "/readyz")
-    assert (failed.status, failed.body) == (
-        500,
-        b"[+]ping ok\n[+]store ok\n[-]bus failed: not connected\nreadyz check failed\n",
-    )
-    assert (await get(documents, "/readyz/store")).body == b"ok"
-    assert (await get(documents, "/livez")).body == b"ok"
-    with pytest.raises(NotFound):
-        await get(documents, "/readyz/nothing")
 
 
 async def test_what_says_nothing_of_caching_is_not_cached() -> None:
