@@ -5,6 +5,7 @@ import ssl
 import stat
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -117,5 +118,5 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> str
                 continue
     seen = ends[0].getpeercert()
     assert seen is not None
-    subject = {key: value for part in seen["subject"] for key, value in part}  # type: ignore[misc, union-attr]
-    return str(subject["commonName"])
+    subject: Any = seen["subject"]
+    return str({key: value for part in subject for key, value in part}["commonName"])
