@@ -99,10 +99,13 @@ class ApiServer(Process):
             )
 
     def start(self, *, wait: bool = True) -> None:
-        """`wait`: until it is ready. A process that ends before that is told by its log."""
+        """`wait`: until it is ready. RuntimeError with its log where it ends before that."""
         self.spawn()
         if wait:
-            wait_until(self._ready_or_dead, timeout_seconds=READY_SECONDS, what="API server ready")
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        wait_until(self._ready_or_dead, timeout_seconds=READY_SECONDS, what="API server ready")
 
     def restart(self, *, wait: bool = True) -> None:
         """kill -9 and start again on the same port."""

@@ -1,0 +1,219 @@
+"""Writers that never stop, and record what they were told.
+
+Each writer owns some ConfigMaps and creates, updates and deletes them in turn, always against the resourceVersion that
+it knows. After anything but an acknowledgement it reads until it knows again. Beside them, counters: all writers add
+one to the same object by read and conditional write, so that a lost update shows as a number that is there twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from tests.conftest import eventually
+from tests.faults.history import History, Kind, Outcome, Read, Write
+from tests.faults.http1 import Answer, HttpConnection, Place, Unanswered, Unreached
+
+NAMESPACE = "default"
+CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+COUNTER = "counter"
+PAUSE_SECONDS = 0.05
+UPDATES_BEFORE_DELETION = 3
+
+_NOTHING_WRITTEN = frozenset({400, 403, 404, 409, 413, 422, 429, 503})
+
+
+class Load:
+    """`places`: writers spread over them, and each goes on at the next one when its own does not answer."""
+
+    def __init__(self, places: Sequence[Place], *, writers: int = 12, keys: int = 4, counters: int = 2) -> None:
+        self.history = History()
+        self.stopping = False
+        own = [_Writer(self, f"w{n}", _turned(places, n), keys=keys) for n in range(writers)]
+        shared = [_Counter(self, f"c{n}", _turned(places, n)) for n in range(counters)]
+        self._clients: list[_Client] = [*own, *shared]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Load]:
+        """Write for the length of a block. Each client finishes what it has begun."""
+        tasks = [asyncio.create_task(client.run(), name=f"load-{client.name}") for client in self._clients]
+        try:
+            yield self
+            self.stopping = True
+            async with asyncio.timeout(90):
+                await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def acknowledged(self, more: int, *, timeout_seconds: float = 60.0) -> None:
+        """Wait for so many more acknowledged writes."""
+        wanted = self.history.acknowledged + more
+        try:
+            await eventually(lambda: self.history.acknowledged >= wanted, timeout_seconds=timeout_seconds)
+        except TimeoutError as err:
+            raise TimeoutError(f"{more} more writes were not acknowledged: {self.history.told()}") from err
+
+    async def refused(self, status: int, *, timeout_seconds: float = 30.0) -> str:
+        """Wait for a refusal with this status that comes after now; its message."""
+        seen = len(self.history.writes)
+        found: list[str] = []
+
+        def there() -> bool:
+            found[:] = [w.why for w in self.history.writes[seen:] if w.why.startswith(f"{status} ")]
+            return bool(found)
+
+        try:
+            await eventually(there, timeout_seconds=timeout_seconds)
+        except TimeoutError as err:
+            raise TimeoutError(f"no write was answered {status}: {self.history.told()}") from err
+        return found[0]
+
+
+def _turned(places: Sequence[Place], by: int) -> list[Place]:
+    shift = by % len(places)
+    return [*places[shift:], *places[:shift]]
+
+
+class _Client:
+    """One client with one connection at a time."""
+
+    def __init__(self, load: Load, name: str, places: Sequence[Place]) -> None:
+        self.name = name
+        self._load = load
+        self._connections = itertools.cycle([HttpConnection(place) for place in places])
+        self._count = len(places)
+        self._connection = next(self._connections)
+        self._serial = itertools.count()
+
+    async def run(self) -> None:
+        try:
+            while not self._load.stopping:
+                await self._step()
+        finally:
+            for _ in range(self._count):
+                next(self._connections).close()
+
+    async def _step(self) -> None:
+        raise NotImplementedError
+
+    def _value(self) -> str:
+        return f"{self.name}-{next(self._serial)}"
+
+    async def _write(self, key: str, kind: Kind, *, base_rv: int, value: str, data: dict[str, str]) -> Write:
+        """Send, record, and have an unhappy client wait a little."""
+        method, path, body = _request_of(key, kind, base_rv=base_rv, data=data)
+        started = time.monotonic()
+        answer: Answer | None = None
+        outcome, why = Outcome.UNKNOWN, ""
+        try:
+            answer = await self._connection.request(method, path, body)
+            outcome, why = _outcome_of(answer)
+        except Unreached as err:
+            outcome, why = Outcome.REFUSED, f"unreached: {err}"
+        except Unanswered as err:
+            why = f"unanswered: {err}"
+        told = answer.body if answer is not None and outcome is Outcome.ACKNOWLEDGED and kind != "DELETED" else b""
+        write = Write(key, kind, value, base_rv, started, time.monotonic(), outcome, _rv_of(told), told, why)
+        self._load.history.writes.append(write)
+        if outcome is not Outcome.ACKNOWLEDGED and (answer is None or answer.status != 409):
+            await self._elsewhere()
+        return write
+
+    async def _read(self, key: str) -> Read:
+        """Until a server answers it. What was answered otherwise is not recorded: it says nothing."""
+        while True:
+            started = time.monotonic()
+            try:
+                answer = await self._connection.request("GET", f"{CONFIGMAPS}/{key}")
+            except (Unreached, Unanswered):
+                await self._elsewhere()
+                continue
+            if answer.status in (200, 404):
+                found = answer.body if answer.status == 200 else b""
+                read = Read(key, started, time.monotonic(), _rv_of(found), found)
+                self._load.history.reads.append(read)
+                return read
+            await self._elsewhere()
+
+    async def _elsewhere(self) -> None:
+        self._connection = next(self._connections)
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+class _Writer(_Client):
+    """The only one that writes to its keys."""
+
+    def __init__(self, load: Load, name: str, places: Sequence[Place], *, keys: int) -> None:
+        super().__init__(load, name, places)
+        self._known: dict[str, int | None] = {f"{name}-key-{n}": 0 for n in range(keys)}
+        """The resourceVersion of each; 0: there is none; None: to be read."""
+        self._updates: dict[str, int] = dict.fromkeys(self._known, 0)
+        self._turn = itertools.cycle(self._known)
+
+    async def _step(self) -> None:
+        key = next(self._turn)
+        known = self._known[key]
+        if known is None:
+            known = self._known[key] = (await self._read(key)).rv
+        kind = self._next_kind(key, known)
+        value = self._value()
+        write = await self._write(key, kind, base_rv=known, value=value, data={"v": value})
+        if write.outcome is not Outcome.ACKNOWLEDGED:
+            self._known[key] = None
+        else:
+            self._known[key] = write.rv
+
+    def _next_kind(self, key: str, known: int) -> Kind:
+        if known == 0:
+            self._updates[key] = 0
+            return "ADDED"
+        self._updates[key] += 1
+        return "MODIFIED" if self._updates[key] <= UPDATES_BEFORE_DELETION else "DELETED"
+
+
+class _Counter(_Client):
+    """One of several that count in the same object."""
+
+    async def _step(self) -> None:
+        read = await self._read(COUNTER)
+        value = self._value()
+        count = 1 + (int(_data_of(read.answer)["n"]) if read.rv else 0)
+        await self._write(
+            COUNTER,
+            "MODIFIED" if read.rv else "ADDED",
+            base_rv=read.rv,
+            value=value,
+            data={"v": value, "n": str(count)},
+        )
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _request_of(key: str, kind: Kind, *, base_rv: int, data: dict[str, str]) -> tuple[str, str, Any]:
+    if kind == "DELETED":
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": str(base_rv)}}
+        return "DELETE", f"{CONFIGMAPS}/{key}", options
+    metadata = {"name": key, **({"resourceVersion": str(base_rv)} if base_rv else {})}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    return ("POST", CONFIGMAPS, body) if kind == "ADDED" else ("PUT", f"{CONFIGMAPS}/{key}", body)
+
+
+def _outcome_of(answer: Answer) -> tuple[Outcome, str]:
+    if answer.status in (200, 201):
+        return Outcome.ACKNOWLEDGED, ""
+    outcome = Outcome.REFUSED if answer.status in _NOTHING_WRITTEN else Outcome.UNKNOWN
+    return outcome, f"{answer.status} {answer.message}"
+
+
+def _rv_of(raw: bytes) -> int:
+    return int(Answer(200, raw, {}).json()["metadata"]["resourceVersion"]) if raw else 0
+
+
+def _data_of(raw: bytes) -> dict[str, str]:
+    data: dict[str, str] = Answer(200, raw, {}).json()["data"]
+    return data
