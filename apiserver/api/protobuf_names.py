@@ -23,7 +23,7 @@ def json_name(owner: str, told: str) -> str:
 def is_inline(owner: str, name: str) -> bool:
     """Whether Go embeds this message, so that JSON has its fields in the object around it."""
     schema = _schema(owner)
-    return schema is not None and name not in schema.properties
+    return schema is not None and bool(schema.properties) and name not in schema.properties
 
 
 def drops_zero(owner: str, name: str, kind: str) -> bool:

@@ -7,7 +7,7 @@ Of the others these are the exceptions: numbers and booleans that are no pointer
 
 from __future__ import annotations
 
-_PLAIN_NUMBERS = {
+PLAIN_NUMBERS = {
     "*": "observedGeneration minReadySeconds fullyLabeledReplicas readyReplicas updatedReplicas unavailableReplicas",
     "APIServiceSpec": "insecureSkipTLSVerify",
     "AWSElasticBlockStoreVolumeSource": "partition readOnly",
@@ -74,7 +74,7 @@ _PLAIN_NUMBERS = {
     "VolumeMount": "readOnly",
     "VolumeMountStatus": "readOnly",
 }
-_POINTER_TEXTS = {
+POINTER_TEXTS = {
     "AllocatedDeviceStatus": "shareID",
     "AppArmorProfile": "localhostProfile",
     "AzureDiskVolumeSource": "cachingMode fsType kind",
@@ -163,11 +163,11 @@ def is_plain_number(struct: str, name: str) -> bool:
     """A number or boolean whose zero means unset."""
     if (struct, name) in _POINTERS_DESPITE:
         return False
-    return name in _PLAIN_NUMBERS["*"].split() or name in _PLAIN_NUMBERS.get(struct, "").split()
+    return name in PLAIN_NUMBERS["*"].split() or name in PLAIN_NUMBERS.get(struct, "").split()
 
 
 def is_pointer_text(definition: str, name: str) -> bool:
     """A text that may be set to nothing."""
     if (definition, name) in _NO_POINTERS:
         return False
-    return name in _POINTER_TEXTS.get(definition.rpartition(".")[2], "").split()
+    return name in POINTER_TEXTS.get(definition.rpartition(".")[2], "").split()

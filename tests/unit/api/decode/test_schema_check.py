@@ -142,12 +142,11 @@ def test_a_schema_s_own_unions_are_read_in_every_form() -> None:
     [
         ({"additionalProperties": 1}, "boolean or JSON schema expected"),
         ({"dependencies": {"a": 1}}, "array of strings or JSON schema expected"),
-        ({"dependencies": {"a": [1]}}, "array of strings or JSON schema expected"),
+        ({"items": 1}, "array or JSON schema expected"),
     ],
 )
 def test_a_union_of_a_wrong_type_is_refused(props: Any, told: str) -> None:
-    crd = {"spec": {"versions": [{"schema": {"openAPIV3Schema": props}}]}}
-    assert told in mismatch(CRD, crd) or "cannot unmarshal number" in mismatch(CRD, crd)
+    assert mismatch(CRD, {"spec": {"versions": [{"schema": {"openAPIV3Schema": props}}]}}) == told
 
 
 def test_a_custom_schema_is_obeyed_too() -> None:
