@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
-from broker.connection import Connection
-from broker.relay import Relay
 
 from apiserver.cache import Cache
 from apiserver.store.base import Store, StoreUnavailable
+from broker.connection import Connection
+from broker.relay import Relay
 
 WRITE_EVERY_SECONDS = 2.0
 

@@ -28,6 +28,8 @@ class RequestInfo:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    in_namespace: bool = False
+    """The path leads through a namespace. The namespace of /api/v1/namespaces/NS is NS, but it does not."""
     watch_path: bool = False
     """The old form of a watch: /api/v1/watch/pods."""
 
@@ -91,11 +93,10 @@ def _resource(method: str, path: str, group: str, version: str, rest: list[str],
     watch_path = rest[0] == "watch" and len(rest) > 1
     if watch_path:
         rest = rest[1:]
-    namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 1:
-        namespace = rest[1]
-        if len(rest) > 2 and not (rest[2] in _NAMESPACE_SUBRESOURCES and group == ""):
-            rest = rest[2:]
+    namespace = rest[1] if rest[0] == "namespaces" and len(rest) > 1 else ""
+    in_namespace = bool(namespace) and len(rest) > 2 and not (rest[2] in _NAMESPACE_SUBRESOURCES and group == "")
+    if in_namespace:
+        rest = rest[2:]
     name = rest[1] if len(rest) > 1 else ""
     return RequestInfo(
         verb="watch" if watch_path else _verb(method, name, query),
@@ -106,6 +107,7 @@ def _resource(method: str, path: str, group: str, version: str, rest: list[str],
         subresource="/".join(rest[2:]),
         namespace=namespace,
         name=name,
+        in_namespace=in_namespace,
         watch_path=watch_path,
     )
 

@@ -54,12 +54,12 @@ def _verbs_of_path(resource: Resource, info: RequestInfo) -> AbstractSet[str]:
         return set(below.verbs) if below is not None else _NOWHERE
     if info.name:
         return _OBJECT & set(resource.verbs)
-    everywhere = resource.namespaced and not info.namespace
+    everywhere = resource.namespaced and not info.in_namespace
     return (_ALL_NAMESPACES if everywhere else _COLLECTION) & set(resource.verbs)
 
 
 def _in_scope(resource: Resource, info: RequestInfo) -> bool:
     """Whether the path names a namespace exactly where the resource lives in one."""
     if resource.namespaced:
-        return bool(info.namespace) or not info.name
-    return not info.namespace or (info.resource == "namespaces" and info.namespace == info.name)
+        return info.in_namespace or not info.name
+    return not info.in_namespace
