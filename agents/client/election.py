@@ -32,6 +32,8 @@ Obj = dict[str, Any]
 
 RELEASE_SECONDS = 2.0
 """How long an orderly end may take to give the lease back."""
+UNHELD_SECONDS = 0.2
+"""Between two tries for a lease that nobody is known to hold: a new control plane has no namespace for it at first."""
 
 
 class LeaseClient(Protocol):
@@ -125,7 +127,8 @@ class Election:
 
     async def _win(self) -> None:
         while not await self._try():
-            await self._sleep(self._settings.retry_seconds)
+            taken = self.holder not in ("", self._identity)
+            await self._sleep(self._settings.retry_seconds if taken else UNHELD_SECONDS)
 
     async def _keep(self) -> None:
         while True:
