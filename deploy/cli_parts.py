@@ -175,13 +175,13 @@ def kubelet(
     health_file: HealthOption = None,
 ) -> None:
     """A kubelet: runs the pods of its node."""
-    from deploy.parts import labels
+    from deploy.parts import labels, names
 
     given = {
-        "node_names": tuple(name for word in node for name in word.split(",")) if node else None,
+        "node_names": names(node) if node else None,
         "root_dir": root_dir,
         "runtime": runtime,
-        "node_labels": labels([pair for word in node_label for pair in word.split(",")]) if node_label else None,
+        "node_labels": labels(node_label) if node_label else None,
     }
     _run("kubelet", _agent(kubeconfig, nats, health_file) | given)
 

@@ -17,9 +17,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from deploy.reach import NATS_PORTS, REDIS_PORTS, complaint, why_unreachable
+from deploy.checks import BadSetting, check, check_files, option, unreachable, variable
 
-PREFIX = "BACKBEAT_"
 EXIT_USAGE = 2
 EXIT_FAILED = 1
 EXIT_LOST_LEADERSHIP = 75
@@ -28,9 +27,8 @@ EXIT_LOST_LEADERSHIP = 75
 NOT_OPTIONS = frozenset({"heartbeats", "capacity", "pressure"})
 """Groups of settings: too much for one flag or variable."""
 
-
-class BadUrl(ValueError):
-    """The URL of a server has not the right form."""
+USER_ERRORS = frozenset({"BadKubeconfig", "KeyFileError", "TokenFileError", "StateDirInUse", "AddressesExhausted"})
+"""By name, so that no part needs to import what only another raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +51,6 @@ PARTS = {
     )
 }
 
-FLAGS = {"redis_url": "--redis", "nats_url": "--nats", "node_names": "--node", "node_labels": "--node-label"}
-"""Where a flag is not called as its setting."""
-
-
-def flag(setting: str) -> str:
-    return FLAGS.get(setting, "--" + setting.replace("_", "-"))
-
-
-def variable(setting: str) -> str:
-    return PREFIX + setting.upper()
-
-
-def _option(setting: str) -> str:
-    return f"{flag(setting)} (or {variable(setting)})"
-
 
 def from_environment(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
     """The settings that the environment gives for a part; lists are separated by commas."""
@@ -78,25 +61,30 @@ def from_environment(name: str, environment: Mapping[str, str]) -> dict[str, Any
 
 def _structured(field: str, text: str) -> Any:
     if field == "node_names":
-        return tuple(word.strip() for word in text.split(",") if word.strip())
+        return names([text])
     if field == "node_labels":
-        return labels(text.split(","))
+        return labels([text])
     return text
 
 
-def labels(pairs: Iterable[str]) -> dict[str, str]:
-    """`key=value` each."""
-    return {pair.partition("=")[0].strip(): pair.partition("=")[2].strip() for pair in pairs if pair.strip()}
+def names(words: Iterable[str]) -> tuple[str, ...]:
+    """Each word may hold several, separated by commas."""
+    return tuple(name.strip() for word in words for name in word.split(",") if name.strip())
+
+
+def labels(words: Iterable[str]) -> dict[str, str]:
+    """`key=value` each, or several separated by commas."""
+    pairs = [pair.partition("=") for pair in names(words)]
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def run_part(name: str, values: Mapping[str, Any], *, warn: bool = False) -> int:
     """Run until it is told to stop. Returns the exit code. `warn`: say at the start which servers are away."""
     part = PARTS[name]
     try:
-        settings = _settings(part, values)
-        _check_urls(settings)
-        if warn:
-            _warn_unreachable(name, settings)
+        settings = _settings(part, {field: value for field, value in values.items() if value is not None})
+        for line in unreachable(settings) if warn else ():
+            _say(f"backbeat {name}: {line}")
         _load(part.entry)(settings)
     except KeyboardInterrupt:
         return 0
@@ -110,33 +98,15 @@ def run_part(name: str, values: Mapping[str, Any], *, warn: bool = False) -> int
     return 0
 
 
-def _settings(part: Part, values: Mapping[str, Any]) -> BaseModel:
+def _settings(part: Part, given: Mapping[str, Any]) -> BaseModel:
     model: type[BaseModel] = _load(part.settings)
-    given = {field: value for field, value in values.items() if value is not None}
-    if part.stands_for_election:
-        given.setdefault("identity", f"{socket.gethostname()}_{uuid.uuid4()}")  # upstream's form; two never share one
-    return model(**given)
-
-
-def _urls(settings: BaseModel) -> Iterator[tuple[str, str, dict[str, int]]]:
-    for field, ports in (("redis_url", REDIS_PORTS), ("nats_url", NATS_PORTS)):
-        secret = getattr(settings, field, None)
-        if secret is not None:
-            yield field, secret.get_secret_value(), ports
-
-
-def _check_urls(settings: BaseModel) -> None:
-    for field, url, ports in _urls(settings):
-        why = complaint(url, ports)
-        if why:
-            raise BadUrl(f"{_option(field)}: {why}")
-
-
-def _warn_unreachable(name: str, settings: BaseModel) -> None:
-    for field, url, ports in _urls(settings):
-        why = why_unreachable(url, ports)
-        if why:
-            _say(f"backbeat {name}: {_option(field)}: cannot reach {why}. Is it running? I go on trying")
+    check_files(given)
+    identity = {}
+    if part.stands_for_election and "identity" not in given:
+        identity = {"identity": f"{socket.gethostname()}_{uuid.uuid4()}"}  # upstream's form; no two are the same
+    settings = model(**given, **identity)
+    check(settings)
+    return settings
 
 
 def _say(line: str) -> None:
@@ -158,28 +128,19 @@ def explain(err: BaseException) -> tuple[str, int] | None:
         return "; ".join(_complaints(err)), EXIT_USAGE
     if type(err).__name__ == "LostLeadership":
         return "another one leads now; start again", EXIT_LOST_LEADERSHIP
-    if type(err).__name__ in _USERS:
+    if isinstance(err, BadSetting) or type(err).__name__ in USER_ERRORS:
         return str(err), EXIT_USAGE
     if isinstance(err, OSError):
-        return os_error(err)
+        where = f"{err.filename}: " if err.filename else ""
+        return f"{where}{err.strerror or err}", EXIT_FAILED
     return None
-
-
-_USERS = frozenset({"BadKubeconfig", "KeyFileError", "TokenFileError", "StateDirInUse", "BadUrl", "AddressesExhausted"})
-"""By name, so that no part needs to import what only another raises."""
-
-
-def os_error(err: OSError) -> tuple[str, int]:
-    where = f"{err.filename}: " if err.filename else ""
-    return f"{where}{err.strerror or err}", EXIT_FAILED
 
 
 def _complaints(err: ValidationError) -> Iterator[str]:
     for error in err.errors(include_url=False, include_input=False):
         name = str(error["loc"][0]) if error["loc"] else ""
-        where = _option(name) if name else ""
         if error["type"] == "missing":
-            yield f"{where} is needed"
+            yield f"{option(name)} is needed"
         else:
             said = error["msg"].removeprefix("Value error, ")
-            yield f"{where}: {said}" if where else said
+            yield f"{option(name)}: {said}" if name else said
