@@ -8,7 +8,9 @@ from deploy.parts import PARTS, from_environment
 from deploy.plan import Servers, Tier, control_plane, kubelets, node_names
 
 DATA = DataDir(Path("/data"))
-SERVERS = Servers("unix:///r?password=hunter1", "nats://apiserver:hunter2@127.0.0.1:1", "nats://agent:hunter3@127.0.0.1:1", 6443)
+SERVERS = Servers(
+    "unix:///r?password=hunter1", "nats://apiserver:hunter2@127.0.0.1:1", "nats://agent:hunter3@127.0.0.1:1", 6443
+)
 SECRETS = ("hunter1", "hunter2", "hunter3")
 
 
