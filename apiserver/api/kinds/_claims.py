@@ -8,11 +8,18 @@ from typing import Any
 from apiserver.api.fielderrors import forbidden, invalid_value, required
 from apiserver.api.kinds._amounts import amount
 from apiserver.api.kinds._checks import NOT_NEGATIVE, NOT_POSITIVE, Errors, check_choice
+from apiserver.api.kinds._columns import UNSET
+from apiserver.api.kinds.base import Column
 
 Spec = dict[str, Any]
 
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+ATTRIBUTES = "volumeAttributesClassName"
 VOLUME_MODES = ("Block", "Filesystem")
+ACCESS_MODES_COLUMN = Column("Access Modes", description="How it may be mounted.")
+CLASS_COLUMN = Column("StorageClass", description="The kind of storage.")
+ATTRIBUTES_COLUMN = Column("VolumeAttributesClass", description="The class of its changeable attributes.")
+VOLUME_MODE_COLUMN = Column("VolumeMode", description="Files or a raw device.", priority=1)
 _SHORT = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
 
 
@@ -58,6 +65,11 @@ def class_of(obj: Spec) -> str:
     """The storage class, by the field or by the annotation that came before it."""
     annotated = (obj["metadata"].get("annotations") or {}).get(CLASS_ANNOTATION)
     return annotated if annotated is not None else (obj.get("spec") or {}).get("storageClassName") or ""
+
+
+def attributes_text(spec: Spec) -> str:
+    name: str | None = spec.get(ATTRIBUTES)
+    return UNSET if name is None else name
 
 
 def phase_of(obj: Spec) -> str:

@@ -17,7 +17,20 @@ from apiserver.api.kinds._checks import (
     check_optional_choice,
     dns_subdomain,
 )
-from apiserver.api.kinds._claims import VOLUME_MODES, check_access_modes, check_size, class_of, modes_text, phase_of
+from apiserver.api.kinds._claims import (
+    ACCESS_MODES_COLUMN,
+    ATTRIBUTES,
+    ATTRIBUTES_COLUMN,
+    CLASS_COLUMN,
+    VOLUME_MODE_COLUMN,
+    VOLUME_MODES,
+    attributes_text,
+    check_access_modes,
+    check_size,
+    class_of,
+    modes_text,
+    phase_of,
+)
 from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN, UNSET
 from apiserver.api.kinds._paths import check_no_backsteps
 from apiserver.api.kinds._scheduling_validation import check_node_selector
@@ -27,7 +40,6 @@ from apiserver.api.kinds.base import Cell, Column, KindRules, register
 Volume = dict[str, Any]
 
 _POLICIES = ("Delete", "Recycle", "Retain")
-_ATTRIBUTES = "volumeAttributesClassName"
 
 
 def default(obj: Volume) -> None:
@@ -118,15 +130,15 @@ def validate(obj: Volume) -> list[FieldError]:
 
 
 def _check_attributes(spec: Volume, errors: Errors) -> None:
-    name = spec.get(_ATTRIBUTES)
+    name = spec.get(ATTRIBUTES)
     if name is None:
         return
     if not name:
-        errors.append(required(f"spec.{_ATTRIBUTES}", "an empty string is disallowed"))
+        errors.append(required(f"spec.{ATTRIBUTES}", "an empty string is disallowed"))
     else:
-        check_name(name, f"spec.{_ATTRIBUTES}", errors, rule=dns_subdomain)
+        check_name(name, f"spec.{ATTRIBUTES}", errors, rule=dns_subdomain)
     if spec.get("csi") is None:
-        errors.append(required("spec.csi", f"has to be specified when using {_ATTRIBUTES}"))
+        errors.append(required("spec.csi", f"has to be specified when using {ATTRIBUTES}"))
 
 
 def _comparable(spec: Volume, old: Volume) -> dict[str, Volume]:
@@ -149,8 +161,8 @@ def validate_update(obj: Volume, old: Volume) -> list[FieldError]:
     if before.get("nodeAffinity") is not None and affinity != before["nodeAffinity"]:
         told = f"{IMMUTABLE}, except for updating from beta label to GA"
         errors.append(invalid_value("nodeAffinity", affinity, told))
-    if before.get(_ATTRIBUTES) is not None and spec.get(_ATTRIBUTES) is None:
-        errors.append(forbidden(f"spec.{_ATTRIBUTES}", "update from non-nil value to nil is forbidden"))
+    if before.get(ATTRIBUTES) is not None and spec.get(ATTRIBUTES) is None:
+        errors.append(forbidden(f"spec.{ATTRIBUTES}", "update from non-nil value to nil is forbidden"))
     return errors
 
 
@@ -164,7 +176,7 @@ def row(obj: Volume, now: datetime) -> Sequence[Cell]:
         phase_of(obj),
         f"{claim.get('namespace') or ''}/{claim.get('name') or ''}" if claim is not None else "",
         class_of(obj),
-        spec.get(_ATTRIBUTES) if spec.get(_ATTRIBUTES) is not None else UNSET,
+        attributes_text(spec),
         (obj.get("status") or {}).get("reason") or "",
         age_of(obj, now),
         spec.get("volumeMode") or UNSET,
@@ -182,15 +194,15 @@ RULES = register(
         columns=(
             NAME_COLUMN,
             Column("Capacity", description="How much it holds."),
-            Column("Access Modes", description="How it may be mounted."),
+            ACCESS_MODES_COLUMN,
             Column("Reclaim Policy", description="What becomes of it when its claim is gone."),
             Column("Status", description="Available, Bound, Released or Failed."),
             Column("Claim", description="Whose it is."),
-            Column("StorageClass", description="The kind of storage."),
-            Column("VolumeAttributesClass", description="The class of its changeable attributes."),
+            CLASS_COLUMN,
+            ATTRIBUTES_COLUMN,
             Column("Reason", description="Why it failed."),
             AGE_COLUMN,
-            Column("VolumeMode", description="Files or a raw device.", priority=1),
+            VOLUME_MODE_COLUMN,
         ),
         row=row,
         counts_generation=False,

@@ -20,8 +20,14 @@ from apiserver.api.kinds._checks import (
     dns_subdomain,
 )
 from apiserver.api.kinds._claims import (
+    ACCESS_MODES_COLUMN,
+    ATTRIBUTES,
+    ATTRIBUTES_COLUMN,
     CLASS_ANNOTATION,
+    CLASS_COLUMN,
+    VOLUME_MODE_COLUMN,
     VOLUME_MODES,
+    attributes_text,
     check_claim_spec,
     class_of,
     modes_text,
@@ -36,7 +42,6 @@ from apiserver.api.kinds.base import Cell, Column, KindRules, register
 Claim = dict[str, Any]
 
 _FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
-_ATTRIBUTES = "volumeAttributesClassName"
 
 
 def default(obj: Claim) -> None:
@@ -86,7 +91,7 @@ def validate(obj: Claim) -> list[FieldError]:
     spec = obj["spec"]
     check_claim_spec(spec, "spec", errors)
     check_selector(spec.get("selector"), "spec.selector", errors)
-    for field in ("storageClassName", _ATTRIBUTES):
+    for field in ("storageClassName", ATTRIBUTES):
         if spec.get(field):
             check_name(spec[field], f"spec.{field}", errors, rule=dns_subdomain)
     check_optional_choice(spec.get("volumeMode"), "spec.volumeMode", errors, choices=VOLUME_MODES)
@@ -110,8 +115,8 @@ def _comparable(spec: Claim, old: Claim, *, bound: bool, class_may_be_set: bool)
         before = requested(old)
         if resources.get("requests"):
             kept["resources"] = {**resources, "requests": {**resources["requests"], "storage": before}}
-        if spec.get(_ATTRIBUTES) is not None:
-            kept[_ATTRIBUTES] = old.get(_ATTRIBUTES)
+        if spec.get(ATTRIBUTES) is not None:
+            kept[ATTRIBUTES] = old.get(ATTRIBUTES)
     return {key: value for key, value in kept.items() if value is not None}
 
 
@@ -142,12 +147,12 @@ def _check_growth(spec: Claim, old: Claim, errors: Errors) -> None:
 
 
 def _check_attributes(spec: Claim, old: Claim, errors: Errors) -> None:
-    if old.get(_ATTRIBUTES) is None:
+    if old.get(ATTRIBUTES) is None:
         return
-    if spec.get(_ATTRIBUTES) is None:
-        errors.append(forbidden(f"spec.{_ATTRIBUTES}", "update from non-nil value to nil is forbidden"))
-    elif not spec[_ATTRIBUTES]:
-        errors.append(forbidden(f"spec.{_ATTRIBUTES}", "update from non-nil value to an empty string is forbidden"))
+    if spec.get(ATTRIBUTES) is None:
+        errors.append(forbidden(f"spec.{ATTRIBUTES}", "update from non-nil value to nil is forbidden"))
+    elif not spec[ATTRIBUTES]:
+        errors.append(forbidden(f"spec.{ATTRIBUTES}", "update from non-nil value to an empty string is forbidden"))
 
 
 def row(obj: Claim, now: datetime) -> Sequence[Cell]:
@@ -160,7 +165,7 @@ def row(obj: Claim, now: datetime) -> Sequence[Cell]:
         str((status.get("capacity") or {}).get("storage") or "0") if bound else "",
         modes_text(status.get("accessModes")) if bound else "",
         class_of(obj),
-        spec.get(_ATTRIBUTES) if spec.get(_ATTRIBUTES) is not None else UNSET,
+        attributes_text(spec),
         age_of(obj, now),
         spec.get("volumeMode") or UNSET,
     )
@@ -179,11 +184,11 @@ RULES = register(
             Column("Status", description="Pending, Bound or Lost."),
             Column("Volume", description="The volume that it is bound to."),
             Column("Capacity", description="How much it has."),
-            Column("Access Modes", description="How it may be mounted."),
-            Column("StorageClass", description="The kind of storage."),
-            Column("VolumeAttributesClass", description="The class of its changeable attributes."),
+            ACCESS_MODES_COLUMN,
+            CLASS_COLUMN,
+            ATTRIBUTES_COLUMN,
             AGE_COLUMN,
-            Column("VolumeMode", description="Files or a raw device.", priority=1),
+            VOLUME_MODE_COLUMN,
         ),
         row=row,
         counts_generation=False,

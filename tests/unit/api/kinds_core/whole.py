@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from apiserver.api.kinds import configmap, event, lease, namespace, node, secret, service, serviceaccount
+from apiserver.api.kinds import (
+    configmap,
+    endpoints,
+    endpointslice,
+    event,
+    lease,
+    limitrange,
+    namespace,
+    node,
+    resourcequota,
+    secret,
+    service,
+    serviceaccount,
+)
 from apiserver.api.kinds.base import KindRules
 from tests.unit.api.kinds_core.objects import a_node, a_service, an_object, encoded
+from tests.unit.api.kinds_core.whole_others import OTHERS
 
 TIME = "2026-01-02T11:59:00Z"
 REFERENCE = {"kind": "Pod", "name": "a", "namespace": "default", "uid": "u", "apiVersion": "v1", "fieldPath": "spec"}
 
-WHOLE: list[tuple[KindRules, dict[str, Any]]] = [
+CORE: list[tuple[KindRules, dict[str, Any]]] = [
     (namespace.RULES, a_node(spec={"finalizers": ["kubernetes", "a.b/c"]}, status={"phase": "Active"})),
     (
         node.RULES,
@@ -100,4 +114,68 @@ WHOLE: list[tuple[KindRules, dict[str, Any]]] = [
             series={"count": 2, "lastObservedTime": TIME},
         ),
     ),
+    (
+        endpoints.RULES,
+        an_object(
+            subsets=[
+                {
+                    "addresses": [{"ip": "10.0.0.1", "hostname": "a", "nodeName": "n", "targetRef": REFERENCE}],
+                    "notReadyAddresses": [{"ip": "fd00::1"}],
+                    "ports": [
+                        {"name": "a", "port": 80},
+                        {"name": "b", "port": 81, "protocol": "UDP", "appProtocol": "c"},
+                    ],
+                }
+            ]
+        ),
+    ),
+    (
+        endpointslice.RULES,
+        an_object(
+            addressType="IPv4",
+            endpoints=[
+                {
+                    "addresses": ["10.0.0.1"],
+                    "hostname": "a",
+                    "nodeName": "n",
+                    "conditions": {"ready": True},
+                    "deprecatedTopology": {"a": "b"},
+                    "hints": {"forZones": [{"name": "z"}], "forNodes": [{"name": "n"}]},
+                }
+            ],
+            ports=[{"name": "a", "port": 80, "protocol": "TCP", "appProtocol": "c"}],
+        ),
+    ),
+    (
+        resourcequota.RULES,
+        an_object(
+            spec={
+                "hard": {"pods": "10", "requests.cpu": "4", "limits.memory": "1Gi"},
+                "scopes": ["NotTerminating"],
+                "scopeSelector": {
+                    "matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["a"]}]
+                },
+            },
+            status={"hard": {"pods": "10", "limits.memory": "1Gi"}, "used": {"pods": "1"}},
+        ),
+    ),
+    (
+        limitrange.RULES,
+        an_object(
+            spec={
+                "limits": [
+                    {
+                        "type": "Container",
+                        "max": {"cpu": "4"},
+                        "min": {"cpu": "1"},
+                        "default": {"cpu": "3"},
+                        "defaultRequest": {"cpu": "2"},
+                        "maxLimitRequestRatio": {"cpu": "2"},
+                    },
+                    {"type": "PersistentVolumeClaim", "max": {"storage": "1Gi"}},
+                ]
+            }
+        ),
+    ),
 ]
+WHOLE = CORE + OTHERS
