@@ -24,6 +24,7 @@ import structlog
 import uvicorn
 
 from apiserver import admission, bootstrap
+from apiserver.admission import SubscriptionAdmission
 from apiserver.api.kinds.base import rules_for
 from apiserver.api.resources import builtin
 from apiserver.api.status import StatusError
@@ -47,10 +48,16 @@ from apiserver.settings import ServerSettings
 from apiserver.store.base import StoredResource
 from apiserver.store.redis import RedisStore
 from apiserver.store.seal import Sealer, load_keys
+from apiserver.subscriptions.access import Access
+from apiserver.subscriptions.credentials import BusAddress, CredentialDesk
+from apiserver.subscriptions.keeper import Keeper
+from apiserver.subscriptions.live import LiveStatus
+from apiserver.subscriptions.spec import SUBSCRIPTIONS
 from apiserver.watch import WatchHub
-from broker.connection import Connection
+from broker.connection import Connection, public_urls
+from broker.nkeys import KeyPair
 from broker.relay import Relay
-from broker.stream import StreamSettings
+from broker.stream import StreamSettings, serve_state
 
 log = structlog.get_logger(__name__)
 
@@ -103,10 +110,23 @@ class Server:
         authenticator = Authenticator(TokenFile(s.token_auth_file) if s.token_auth_file else None)
         authorizer = StaticAuthorizer()
         records = Records(self._store, self._cache, self._sealer)
-        self._admission = admission.chain(records, service_cluster_ip_range=s.service_cluster_ip_range)
+        access = Access(authorizer)
+        self._admission = admission.chain(
+            records,
+            service_cluster_ip_range=s.service_cluster_ip_range,
+            subscriptions=SubscriptionAdmission(access, self._endpoints.registry, self._store.current_rv),
+        )
         self._records = records
         connected = self._connection
-        reader = Reader(records, self._store, self._cache, self._hub, bus_connected=lambda: connected.connected)
+        reader = Reader(
+            records,
+            self._store,
+            self._cache,
+            self._hub,
+            bus_connected=lambda: connected.connected,
+            live={SUBSCRIPTIONS: LiveStatus(connected).fill},
+        )
+        desk = CredentialDesk(_seed_of(s), _bus_address(s), access)
         return App(
             authenticator=authenticator,
             authorizer=authorizer,
@@ -114,7 +134,7 @@ class Server:
             endpoints=self._endpoints,
             records=records,
             reader=reader,
-            subresources=Subresources(records, reader, self._endpoints, Logs(self._connection)),
+            subresources=Subresources(records, reader, self._endpoints, Logs(self._connection), desk),
             virtual=Virtual(authenticator, authorizer, self._health.components),
             documents=Documents(
                 self._endpoints.registry,
@@ -141,6 +161,8 @@ class Server:
                     group.create_task(self._connection.run(), name="connection"),
                     group.create_task(self._relay.run(), name="relay"),
                     group.create_task(self._cache.run(), name="cache"),
+                    group.create_task(serve_state(self._connection), name="stream-state"),
+                    group.create_task(self._keeper().run(), name="subscriptions"),
                     group.create_task(self._bootstrap(), name="bootstrap"),
                     group.create_task(HealthFile(self._settings.health_file, self._health).run(), name="health-file"),
                 ]
@@ -154,6 +176,16 @@ class Server:
         finally:
             await self._connection.close()
             await self._store.close()
+
+    def _keeper(self) -> Keeper:
+        return Keeper(
+            self._connection,
+            self._cache,
+            self._records,
+            self._endpoints,
+            self._admission,
+            leading=lambda: self._relay.leading,
+        )
 
     async def _bootstrap(self) -> None:
         while True:
@@ -187,6 +219,17 @@ class Server:
             ssl_ca_certs=str(s.client_ca_file) if s.client_ca_file else None,
             ssl_cert_reqs=ssl.CERT_OPTIONAL if s.client_ca_file else ssl.CERT_NONE,
         )
+
+
+def _seed_of(settings: ServerSettings) -> KeyPair | None:
+    """Raises BadKey."""
+    file = settings.nats_listeners_seed_file
+    return KeyPair.from_seed(file.read_text()) if file is not None else None
+
+
+def _bus_address(settings: ServerSettings) -> BusAddress:
+    authority = settings.nats_ca_file.read_text() if settings.nats_ca_file is not None else ""
+    return BusAddress(settings.nats_public_urls or public_urls(settings.nats_url.get_secret_value()), authority)
 
 
 def _listen(address: str, port: int) -> socket.socket:

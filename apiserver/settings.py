@@ -21,7 +21,15 @@ class ServerSettings(BaseModel):
     redis_url: SecretStr
     """`unix:///path/redis.sock`, `redis://` or `rediss://`; it may hold a password."""
     nats_url: SecretStr
-    """`nats://user:password@host:port`; several are separated by commas."""
+    """`nats://host:port?credentials=/path/to/file.creds`, or `nats://user:password@host:port`; several are separated by
+    commas."""
+    nats_listeners_seed_file: Path | None = None
+    """The key of the account that subscribers belong to: with it the server signs their credentials. None: subscribers
+    need credentials from whoever owns NATS."""
+    nats_public_urls: tuple[str, ...] = ()
+    """Where subscribers find NATS, if not under `nats_url`."""
+    nats_ca_file: Path | None = None
+    """The CA that subscribers should trust NATS by; None: no TLS, or a public one."""
     bind_address: str = "127.0.0.1"
     port: int = Field(default=6443, ge=0, le=65535)
     """0 picks a free port, which the log names."""
@@ -50,7 +58,11 @@ class ServerSettings(BaseModel):
 
     @model_validator(mode="after")
     def _files_exist(self) -> ServerSettings:
-        for path in (self.tls_cert_file, self.tls_private_key_file, self.client_ca_file, self.token_auth_file):
+        named = (
+            self.tls_cert_file, self.tls_private_key_file, self.client_ca_file, self.token_auth_file,
+            self.nats_listeners_seed_file, self.nats_ca_file,
+        )  # fmt: skip
+        for path in named:
             if path is not None and not path.is_file():
                 raise ValueError(f"no such file: {path}")
         return self

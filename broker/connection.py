@@ -16,7 +16,9 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import nats
 import nats.errors
@@ -68,14 +70,35 @@ class Subscription:
             await self._inner.unsubscribe()
 
 
+def _servers_of(url: str) -> tuple[list[str], Path | None]:
+    """The servers without their queries, and the credentials file that one of them names."""
+    parts = [urlsplit(one.strip()) for one in url.split(",") if one.strip()]
+    files = [Path(value) for part in parts for value in parse_qs(part.query).get("credentials", ())]
+    return [urlunsplit(part._replace(query="")) for part in parts], files[0] if files else None
+
+
+def public_urls(url: str) -> tuple[str, ...]:
+    """The servers of a URL without anybody's user, password or credentials."""
+    parts = (urlsplit(one) for one in _servers_of(url)[0])
+    return tuple(urlunsplit(part._replace(netloc=part.netloc.rpartition("@")[2])) for part in parts)
+
+
+def _from_file(file: Path) -> Callable[[], Credentials]:
+    return lambda: Credentials.parse(file.read_text())
+
+
 class Connection:
-    """See the module's docstring. `url`: one or several servers, separated by commas; user and password may stand in
-    it. `credentials` is asked at every connect, so that renewed ones are used from the next on."""
+    """See the module's docstring.
+
+    `url`: one or several servers, separated by commas: `nats://user:password@host:port`, or
+    `nats://host:port?credentials=/path/to/file.creds`. `credentials`, where given, is asked at every connect, so that
+    renewed ones are used from the next on; so is the file.
+    """
 
     def __init__(self, url: str, *, name: str, credentials: Callable[[], Credentials] | None = None) -> None:
-        self._servers = [u.strip() for u in url.split(",") if u.strip()]
+        self._servers, file = _servers_of(url)
         self._name = name
-        self._credentials = credentials
+        self._credentials = credentials or (_from_file(file) if file is not None else None)
         self._client: Client | None = None
         self._up = asyncio.Event()
         self._running = False

@@ -75,6 +75,11 @@ class Relay:
         self.published_rv = 0
         self.state = "starting"
 
+    @property
+    def leading(self) -> bool:
+        """Whether this relay is the one that publishes now."""
+        return self.state == "publishing"
+
     async def run(self) -> None:
         pause = 0.05
         try:

@@ -15,25 +15,27 @@ What a LIST shows, by `resourceVersion` and `resourceVersionMatch`:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from apiserver.api import status
-from apiserver.cache import Cache, ContinueToken, ListPage, SnapshotExpired
+from apiserver.cache import Cache, Cached, ContinueToken, ListPage, SnapshotExpired
 from apiserver.rest import continuation, encode, objectform
 from apiserver.rest.call import Call
 from apiserver.rest.forms import form_of
 from apiserver.rest.http import Response, Stream
 from apiserver.rest.options import EXACT, ListOptions, list_options, parse_rv
-from apiserver.rest.records import Records, unavailable
+from apiserver.rest.records import Current, Records, unavailable
 from apiserver.rest.selection import matcher_of
-from apiserver.store.base import Store, StoreUnavailable
+from apiserver.store.base import Store, StoredResource, StoreUnavailable
 from apiserver.watch import View, WatchHub, WatchOptions
 from apiserver.watch.frames import too_large
 
 Obj = dict[str, Any]
+Fill = Callable[[Sequence[bytes]], Awaitable[Sequence[bytes]]]
 
 CACHE_WAIT_SECONDS = 3.0
 """How long a LIST waits for the cache before it reads the store (upstream: `blockTimeout`)."""
@@ -47,20 +49,31 @@ class Reader:
     """The read side of one server."""
 
     def __init__(
-        self, records: Records, store: Store, cache: Cache, hub: WatchHub, *, bus_connected: Callable[[], bool]
+        self,
+        records: Records,
+        store: Store,
+        cache: Cache,
+        hub: WatchHub,
+        *,
+        bus_connected: Callable[[], bool],
+        live: Mapping[StoredResource, Fill] = {},
     ) -> None:
         self._records = records
         self._store = store
         self._cache = cache
         self._hub = hub
         self._bus_connected = bus_connected
+        self._live = live
+        """Resources whose objects are completed with something of this moment whenever they are read."""
 
     async def get(self, call: Call) -> Response:
         query = call.request.query
         if query.flag("export"):
             raise status.BadRequest(_EXPORT_GONE)
         await self._not_beyond(parse_rv(query.text("resourceVersion")))
-        return call.answer(await self._records.get(call.endpoint, call.namespace, call.name))
+        found = await self._records.get(call.endpoint, call.namespace, call.name)
+        fill = self._live.get(call.endpoint.stored)
+        return call.answer(Current(found.rv, (await fill([found.json]))[0]) if fill else found)
 
     async def _not_beyond(self, rv: int) -> None:
         """A GET reads the newest state, which is new enough unless the client has seen another record."""
@@ -68,7 +81,9 @@ class Reader:
             raise too_large(rv, now)
 
     async def list(self, call: Call) -> Response:
-        return list_response(call, await self.page(call))
+        page = await self.page(call)
+        fill = self._live.get(call.endpoint.stored)
+        return list_response(call, await _filled(page, fill) if fill else page)
 
     async def page(self, call: Call) -> ListPage:
         """What a LIST with this call's parameters holds. Raises BadRequest, Expired, Timeout, ServiceUnavailable."""
@@ -155,6 +170,12 @@ class Reader:
             ),
         )
         return Stream(watcher, cut=watcher.cut)
+
+
+async def _filled(page: ListPage, fill: Fill) -> ListPage:
+    filled = await fill([one.json for one in page.items])
+    items = [Cached(one.key, one.rv, raw) for one, raw in zip(page.items, filled, strict=True)]
+    return replace(page, items=items)
 
 
 def _lifetime(options: ListOptions) -> float | None:

@@ -23,6 +23,7 @@ from apiserver.rest.reads import Reader
 from apiserver.rest.records import Current, Records
 from apiserver.rest.routes import not_allowed
 from apiserver.rest.update import FINALIZE, SCALE, STATUS
+from apiserver.subscriptions.credentials import CredentialDesk
 
 Obj = dict[str, Any]
 Handler = Callable[["Subresources", Call], Awaitable[Response | Stream]]
@@ -31,11 +32,14 @@ Handler = Callable[["Subresources", Call], Awaitable[Response | Stream]]
 class Subresources:
     """`serve` answers a call whose path names a subresource."""
 
-    def __init__(self, records: Records, reader: Reader, endpoints: Endpoints, logs: Logs) -> None:
+    def __init__(
+        self, records: Records, reader: Reader, endpoints: Endpoints, logs: Logs, credentials: CredentialDesk
+    ) -> None:
         self.records = records
         self.reader = reader
         self.endpoints = endpoints
         self.logs = logs
+        self.desk = credentials
 
     async def serve(self, call: Call) -> Response | Stream:
         info = call.request.info
@@ -110,6 +114,19 @@ class Subresources:
         await eviction.evict(self.records, call, self.endpoints)
         return json_response(_SUCCESS, status=201)
 
+    async def credentials(self, call: Call) -> Response:
+        """POST subscriptions/NAME/credentials."""
+        asked = call.decode(
+            self.endpoints.shape(
+                "broker.backbeat.dev",
+                "v1",
+                "SubscriptionCredentials",
+                "dev.backbeat.broker.v1.SubscriptionCredentials",
+            )
+        )
+        subscription = await self.records.get(call.endpoint, call.namespace, call.name)
+        return json_response(self.desk.issue(subscription.parse(), asked, call.user), status=201)
+
     async def log(self, call: Call) -> Stream:
         current = await self.records.get(call.endpoint, call.namespace, call.name)
         return await self.logs.open(call, current.parse())
@@ -128,6 +145,7 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("binding", "create"): Subresources.bind,
     ("eviction", "create"): Subresources.evict,
     ("log", "get"): Subresources.log,
+    ("credentials", "create"): Subresources.credentials,
 }
 SERVED = frozenset(_HANDLERS)
 """Pairs of subresource and verb. The server's registry has no others."""
