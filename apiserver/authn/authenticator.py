@@ -14,8 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from apiserver.api.status import Unauthorized
 from apiserver.authn.user import ANONYMOUS, User, known
+
+log = structlog.get_logger(__name__)
 
 _RELOAD_SECONDS = 5.0
 
@@ -58,10 +62,14 @@ class TokenFile:
         return self._users.get(_digest(token))
 
     def _reload(self) -> None:
-        stamp = self._path.stat().st_mtime_ns
-        if stamp != self._stamp:
-            self._users = parse_token_file(self._path.read_text())
-            self._stamp = stamp
+        """A file that is away or broken for a while must not lock everybody out: what was read last holds on."""
+        try:
+            stamp = self._path.stat().st_mtime_ns
+            if stamp != self._stamp:
+                self._users = parse_token_file(self._path.read_text())
+                self._stamp = stamp
+        except (OSError, TokenFileError) as err:
+            log.error("the token file can't be read; the last one that could holds", reason=str(err))
 
 
 def user_of_certificate(certificate: Mapping[str, Any]) -> User | None:
@@ -90,10 +98,10 @@ class Authenticator:
                 return user
         if authorization is None:
             return ANONYMOUS
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, token = [*authorization.split(), "", ""][:2]
+        if scheme.lower() != "bearer" or not token:
             return ANONYMOUS
-        found = self._tokens.lookup(token.strip()) if self._tokens else None
+        found = self._tokens.lookup(token) if self._tokens else None
         if found is None:
             raise Unauthorized("Unauthorized")
         return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from apiserver.api.status import Forbidden
+from apiserver.api.status import Forbidden, qualified
 from apiserver.authn.user import User
 
 
@@ -46,18 +46,23 @@ class Authorizer(Protocol):
 
 
 def refusal(attributes: Attributes, reason: str = "") -> Forbidden:
-    """The 403 that kube-apiserver gives for the same question."""
+    """The 403 that kube-apiserver gives for the same question. What it quotes of the request is escaped for HTML."""
     a = attributes
     why = f": {reason}" if reason else ""
     if a.path:
-        return Forbidden(f'forbidden: User "{a.user.name}" cannot {a.verb} path "{a.path}"{why}')
+        told = f'User "{a.user.name}" cannot {a.verb} path "{a.path}"'
+        return Forbidden(f"forbidden: {_escaped(told)}{why}")
     place = f'in the namespace "{a.namespace}"' if a.namespace else "at the cluster scope"
-    shown = f"{a.resource}.{a.group}" if a.group else a.resource
+    told = f'User "{a.user.name}" cannot {a.verb} resource "{a.full_resource}" in API group "{a.group}" {place}'
+    shown = qualified(a.resource, a.group)
     named = f'{shown} "{a.name}"' if a.name else shown
     return Forbidden(
-        f'{named} is forbidden: User "{a.user.name}" cannot {a.verb} resource "{a.full_resource}" '
-        f'in API group "{a.group}" {place}{why}',
+        f"{named} is forbidden: {_escaped(told)}{why}",
         group=a.group,
         kind=a.resource,
         name=a.name,
     )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -54,7 +54,7 @@ def _paths(*paths: str) -> Rule:
     return Rule(frozenset({"get"}), paths=paths)
 
 
-_PUBLIC = (_paths("/healthz", "/livez", "/livez/*", "/readyz", "/readyz/*", "/version", "/version/"),)
+_PUBLIC = (_paths("/healthz", "/livez", "/readyz", "/version", "/version/"),)
 _DISCOVERY = (
     _paths("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/healthz", "/livez", "/readyz", "/version"),
     _on(["authorization.k8s.io"], ["selfsubjectaccessreviews", "selfsubjectrulesreviews"], ["create"]),

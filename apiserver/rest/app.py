@@ -15,6 +15,7 @@ import structlog
 from apiserver.admission import Chain
 from apiserver.api import status
 from apiserver.authn import Authenticator, User
+from apiserver.authn.impersonation import impersonation
 from apiserver.authz import Attributes, Authorizer
 from apiserver.authz.base import refusal
 from apiserver.rest import deadline, http, request, warnings
@@ -113,7 +114,7 @@ class App:
         try:
             exchange.query = query = Query(scope["query_string"])
             exchange.info = info = request.parse(method, scope["raw_path"].decode("latin-1"), query)
-            user = self._authenticator.authenticate(headers.get("authorization"), scope["state"]["certificate"])
+            user = self._identify(scope, headers)
             self._authorize(user, info, query)
             seconds = deadline.seconds(query.text("timeout"), at_most=self._timeout)
             async with deadline.within(seconds):
@@ -126,6 +127,26 @@ class App:
         except Exception as err:
             log.exception("request failed", verb=exchange.info.verb, path=exchange.info.path)
             return http.error_response(status.internal_error(err))
+
+    def _identify(self, scope: http.Scope, headers: Mapping[str, str]) -> User:
+        """Who sends this, or whom the sender may act as. Raises Unauthorized, Forbidden."""
+        user = self._authenticator.authenticate(headers.get("authorization"), scope["state"]["certificate"])
+        wanted = impersonation(scope["headers"])
+        if wanted is None:
+            return user
+        for one in wanted.needed():
+            self._allow(
+                Attributes(
+                    user=user,
+                    verb="impersonate",
+                    group=one.group,
+                    resource=one.resource,
+                    subresource=one.subresource,
+                    namespace=one.namespace,
+                    name=one.name,
+                )
+            )
+        return wanted.as_user()
 
     def _authorize(self, user: User, info: RequestInfo, query: Query) -> None:
         if info.resource:
@@ -141,6 +162,9 @@ class App:
             )
         else:
             attributes = Attributes(user=user, verb=info.verb, path=info.path)
+        self._allow(attributes)
+
+    def _allow(self, attributes: Attributes) -> None:
         decision = self._authorizer.authorize(attributes)
         if not decision.allowed:
             raise refusal(attributes, decision.reason)

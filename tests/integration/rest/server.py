@@ -12,6 +12,8 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
+import uvloop
+
 from apiserver.server import Server
 from apiserver.settings import ServerSettings
 from deploy import identities, pki
@@ -71,8 +73,8 @@ class TestServer:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
-        except BaseException as err:
+            uvloop.run(self._serve())
+        except BaseException as err:  # noqa: BLE001 - whoever stops the server gets it
             self._ended.set_exception(err)
         else:
             self._ended.set_result(None)
