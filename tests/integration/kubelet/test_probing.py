@@ -56,7 +56,8 @@ async def server() -> AsyncIterator[TestServer]:
 
     app = web.Application()
     app.router.add_get("/{rest:.*}", answer)
-    async with TestServer(app) as made:
+    made = TestServer(app)
+    async with made:
         yield made
 
 
