@@ -29,7 +29,6 @@ Obj = dict[str, Any]
 GROUP = "storage.k8s.io"
 _FS_GROUPS = ("File", "None", "ReadWriteOnceWithFSType")
 _LIFECYCLES = ("Ephemeral", "Persistent")
-_CHANGEABLE = ("tokenRequests", "requiresRepublish", "seLinuxMount", "nodeAllocatableUpdatePeriodSeconds")
 _DRIVER_DEFAULTS = {
     "attachRequired": True,
     "podInfoOnMount": False,
@@ -49,13 +48,6 @@ def default_driver(obj: Obj) -> None:
             spec[field] = value
     if not spec.get("volumeLifecycleModes"):
         spec["volumeLifecycleModes"] = ["Persistent"]
-
-
-def count_driver_generation(obj: Obj, old: Obj) -> None:
-    """The only changes that a driver's object can have are counted, from nothing on."""
-    spec, before = obj.get("spec") or {}, old.get("spec") or {}
-    if any(spec.get(field) != before.get(field) for field in _CHANGEABLE):
-        obj["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
 
 
 def validate_driver(obj: Obj) -> list[FieldError]:
@@ -199,7 +191,6 @@ DRIVER = register(
         group=GROUP,
         kind="CSIDriver",
         default=default_driver,
-        prepare_update=count_driver_generation,
         validate=validate_driver,
         validate_update=validate_driver_update,
         columns=(
@@ -213,7 +204,6 @@ DRIVER = register(
             AGE_COLUMN,
         ),
         row=driver_row,
-        counts_generation=False,
         extra={"requires_resource_version": True},
     )
 )

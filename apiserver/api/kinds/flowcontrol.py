@@ -241,7 +241,6 @@ SCHEMA = register(
             Column("MissingPL", description="Whether the priority level does not exist."),
         ),
         row=schema_row,
-        extra={"requires_resource_version": True},
     )
 )
 LEVEL = register(
@@ -260,6 +259,5 @@ LEVEL = register(
             AGE_COLUMN,
         ),
         row=level_row,
-        extra={"requires_resource_version": True},
     )
 )
