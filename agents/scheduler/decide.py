@@ -9,13 +9,13 @@ pod must also fit without them: they may go elsewhere.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from agents.scheduler.decision import Chosen, Decision, Refused
-from agents.scheduler.framework import Check, Plugin, Refusal
+from agents.scheduler.framework import ANYTHING, NOTHING, Check, Plugin, Refusal
 from agents.scheduler.plugins.registry import PLUGINS
 from agents.scheduler.podinfo import PodInfo
 from agents.scheduler.rows import Mask
@@ -34,15 +34,16 @@ def decide(
     promised = snapshot.rows.row_of(pod.nominated)
     if promised is not None and outcome.feasible[promised]:
         return Chosen(pod.nominated)
-    row = int(rows[0]) if len(rows) == 1 else _best(snapshot, pod, outcome.feasible, plugins)
+    row = int(rows[0]) if len(rows) == 1 else _best(outcome)
     return Chosen(snapshot.rows.names[row])
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The nodes that will do, and who ruled out the others."""
+    """The nodes that will do, and who ruled out the others. Of no use once the snapshot changes."""
 
     feasible: Mask
+    checks: list[tuple[Plugin, Check]] = field(default_factory=list)
     refusals: list[tuple[Plugin, Sequence[Refusal]]] = field(default_factory=list)
 
 
@@ -56,9 +57,7 @@ def judge(
     with snapshot.with_pods(others):
         outcome = _judge(snapshot, pod, plugins)
     alone = _judge(snapshot, pod, plugins)
-    outcome.feasible &= alone.feasible
-    outcome.refusals += alone.refusals
-    return outcome
+    return Outcome(outcome.feasible & alone.feasible, alone.checks, outcome.refusals + alone.refusals)
 
 
 def reasons_at(snapshot: Snapshot, outcome: Outcome, node: str) -> Sequence[str] | None:
@@ -74,7 +73,11 @@ def reasons_at(snapshot: Snapshot, outcome: Outcome, node: str) -> Sequence[str]
 
 def _judge(snapshot: Snapshot, pod: PodInfo, plugins: Sequence[Plugin]) -> Outcome:
     outcome = Outcome(snapshot.rows.valid.copy())
-    for plugin, check in _checks(snapshot, pod, plugins):
+    for plugin in plugins:
+        check = _remembered(plugin, pod, snapshot) if plugin.static else plugin.prepare(pod, snapshot)
+        if check is None:
+            continue
+        outcome.checks.append((plugin, check))
         refusals = check.refuse()
         if not refusals:
             continue
@@ -86,25 +89,18 @@ def _judge(snapshot: Snapshot, pod: PodInfo, plugins: Sequence[Plugin]) -> Outco
     return outcome
 
 
-def _checks(snapshot: Snapshot, pod: PodInfo, plugins: Sequence[Plugin]) -> Iterable[tuple[Plugin, Check]]:
-    for plugin in plugins:
-        check = _remembered(plugin, pod, snapshot) if plugin.static else plugin.prepare(pod, snapshot)
-        if check is not None:
-            yield plugin, check
-
-
 def _remembered(plugin: Plugin, pod: PodInfo, snapshot: Snapshot) -> Check | None:
-    key = (plugin.name, pod.template.node_key)
+    key = (plugin, pod.template.node_key)
     return snapshot.remembered(key, lambda: plugin.prepare(pod, snapshot))
 
 
-def _best(snapshot: Snapshot, pod: PodInfo, feasible: Mask, plugins: Sequence[Plugin]) -> int:
-    total = np.zeros(len(feasible))
-    for plugin, check in _checks(snapshot, pod, [p for p in plugins if p.weight]):
-        scores = check.score(feasible)
+def _best(outcome: Outcome) -> int:
+    total = np.zeros(len(outcome.feasible))
+    for plugin, check in outcome.checks:
+        scores = check.score(outcome.feasible) if plugin.weight else None
         if scores is not None:
             total += scores * plugin.weight
-    return int(np.where(feasible, total, -1.0).argmax())
+    return int(np.where(outcome.feasible, total, -1.0).argmax())
 
 
 def _refused(snapshot: Snapshot, outcome: Outcome) -> Refused:
@@ -113,6 +109,7 @@ def _refused(snapshot: Snapshot, outcome: Outcome) -> Refused:
     final = snapshot.rows.mask()
     reasons: Counter[str] = Counter()
     names: set[str] = set()
+    helped_by = NOTHING if len(snapshot) else ANYTHING
     for plugin, refusals in outcome.refusals:
         refused = snapshot.rows.mask()
         for refusal in refusals:
@@ -122,11 +119,13 @@ def _refused(snapshot: Snapshot, outcome: Outcome) -> Refused:
             reasons[refusal.reason] += int(hit.sum())
         if refused.any():
             names.add(plugin.name)
+            helped_by |= plugin.helped_by
         unjudged &= ~refused
     resolvable = np.flatnonzero(snapshot.rows.valid & ~final)
     return Refused(
         nodes=len(snapshot),
         reasons=+reasons,
         plugins=frozenset(names),
+        helped_by=helped_by,
         resolvable=tuple(snapshot.rows.names[row] for row in resolvable),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from agents.scheduler.framework import Trigger
+
 NO_NODES = "no nodes available to schedule pods"
 
 
@@ -22,6 +24,8 @@ class Refused:
     """How many nodes are ruled out for each reason; a node may have several."""
     plugins: frozenset[str]
     """Who ruled nodes out."""
+    helped_by: Trigger
+    """After what it may be worth asking again."""
     resolvable: tuple[str, ...]
     """The nodes on which removing pods might help."""
 

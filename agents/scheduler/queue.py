@@ -61,7 +61,8 @@ class PodQueue:
     _waiting: dict[PodKey, Waiting] = field(default_factory=dict)
     _active: list[Entry] = field(default_factory=list)
     _backoff: list[Entry] = field(default_factory=list)
-    _parked: dict[PodKey, None] = field(default_factory=dict)
+    _parked: dict[Trigger, dict[PodKey, None]] = field(default_factory=dict)
+    """By what may help, each in the order of the refusals: what helps nobody costs nothing."""
     _taken: dict[PodKey, None] = field(default_factory=dict)
     _tickets: Callable[[], int] = field(default_factory=lambda: itertools.count(1).__next__)
 
@@ -121,7 +122,7 @@ class PodQueue:
         if self._settle(held):
             held.refused_at, held.helped_by = now, helped_by
             held.place = Place.PARKED
-            self._parked[held.pod.key] = None
+            self._parked.setdefault(helped_by, {})[held.pod.key] = None
             if held.renewed or held.happened & helped_by:
                 self._release(held, now)
 
@@ -146,8 +147,9 @@ class PodQueue:
         """Parked pods that this may help are tried again, no sooner than their back-off allows."""
         for key in self._taken:
             self._waiting[key].happened |= trigger
-        for key in [k for k in self._parked if self._waiting[k].helped_by & trigger]:
-            self._release(self._waiting[key], now)
+        for helped_by in [t for t in self._parked if t & trigger]:
+            for key in list(self._parked[helped_by]):
+                self._release(self._waiting[key], now)
 
     def _advance(self, now: float) -> None:
         """What is due becomes active."""
@@ -156,24 +158,30 @@ class PodQueue:
             held = self._waiting.get(key)
             if held is not None and held.ticket == ticket and held.place is Place.BACKOFF:
                 self._activate(held)
-        # Pods are parked in the order of their refusals, so the first is the first to be due.
-        while self._parked:
-            held = self._waiting[next(iter(self._parked))]
-            if held.refused_at + self.parked_seconds > now:
-                break
-            self._release(held, now)
+        while due := [h for h in self._parked_longest() if h.refused_at + self.parked_seconds <= now]:
+            for held in due:
+                self._release(held, now)
 
     def due(self) -> float | None:
         """When `pop` may give something without anything happening. Minus infinity: now."""
         if self._active:
             return float("-inf")
-        times = [self._backoff[0][0]] if self._backoff else []
-        if self._parked:
-            times.append(self._waiting[next(iter(self._parked))].refused_at + self.parked_seconds)
+        times = [held.refused_at + self.parked_seconds for held in self._parked_longest()]
+        times += [self._backoff[0][0]] if self._backoff else []
         return min(times, default=None)
 
+    def _parked_longest(self) -> list[Waiting]:
+        """The first of each group: the first of it to be due."""
+        return [self._waiting[next(iter(group))] for group in self._parked.values()]
+
+    def _unpark(self, held: Waiting) -> None:
+        group = self._parked.get(held.helped_by, {})
+        group.pop(held.pod.key, None)
+        if not group:
+            self._parked.pop(held.helped_by, None)
+
     def _release(self, held: Waiting, now: float) -> None:
-        self._parked.pop(held.pod.key, None)
+        self._unpark(held)
         if self._backoff_ends(held) > now:
             self._back_off(held)
         else:
@@ -192,7 +200,7 @@ class PodQueue:
         heapq.heappush(self._backoff, (self._backoff_ends(held), held.since, held.ticket, held.pod.key))
 
     def _leave(self, held: Waiting) -> None:
-        self._parked.pop(held.pod.key, None)
+        self._unpark(held)
         self._taken.pop(held.pod.key, None)
         held.ticket = 0
 

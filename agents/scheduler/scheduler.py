@@ -32,16 +32,16 @@ from agents.client.runtime import Key
 from agents.scheduler.budgets import PDBS, Budget, read_budget
 from agents.scheduler.commands import Commands, NotBound
 from agents.scheduler.conditions import SCHEDULER_ERROR, UNSCHEDULABLE
-from agents.scheduler.decide import decide
+from agents.scheduler.decide import Nominated, decide
 from agents.scheduler.decision import Chosen, Refused
-from agents.scheduler.framework import ANYTHING, NOTHING, Trigger
+from agents.scheduler.framework import NOTHING, Trigger
 from agents.scheduler.nodeinfo import read_node
 from agents.scheduler.nominations import Nominations
 from agents.scheduler.placements import Placements
-from agents.scheduler.plugins.registry import PLUGINS
 from agents.scheduler.podinfo import PodInfo, PodKey, Reader, Unreadable, finished, gated, wanted
 from agents.scheduler.preemption import NoPreemption, Preempt, Preemption, preempt
 from agents.scheduler.queue import Place, PodQueue, Waiting
+from agents.scheduler.refusals import Refusals
 from agents.scheduler.snapshot import Snapshot
 from apiserver.api.status import StatusError
 
@@ -49,9 +49,8 @@ log = structlog.get_logger(__name__)
 
 Obj = dict[str, Any]
 
-YIELD_EVERY = 8
-"""Decisions in a row before others get their turn."""
-_HELPED_BY = {plugin.name: plugin.helped_by for plugin in PLUGINS}
+YIELD_AFTER_SECONDS = 0.003
+"""Of decisions in a row, before others get their turn."""
 
 
 class Scheduler:
@@ -67,6 +66,7 @@ class Scheduler:
         self._reader = Reader()
         self._placements = Placements(Snapshot())
         self._nominations = Nominations()
+        self._refusals = Refusals(self._placements.snapshot)
         self._budgets: dict[tuple[str, str], Budget] = {}
         self._wake = asyncio.Event()
         self._settled: dict[PodKey, asyncio.Event] = {}
@@ -96,12 +96,9 @@ class Scheduler:
         return ()
 
     def _hear_namespace(self, delta: Delta) -> Iterable[Key]:
-        namespaces, name = self._placements.snapshot.namespaces, delta.object["metadata"]["name"]
-        before = namespaces.pop(name, None)
-        if delta.new is not None:
-            namespaces[name] = delta.new["metadata"].get("labels") or {}
-            if namespaces[name] != before:
-                self._happened(Trigger.NAMESPACE_CHANGED)
+        labels = None if delta.new is None else delta.new["metadata"].get("labels") or {}
+        if self._placements.snapshot.set_namespace(delta.object["metadata"]["name"], labels):
+            self._happened(Trigger.NAMESPACE_CHANGED)
         return ()
 
     def _hear_workload(self, delta: Delta) -> Iterable[Key]:
@@ -168,15 +165,15 @@ class Scheduler:
 
     async def run(self) -> None:
         """Place pods until cancelled."""
-        made = 0
+        turn_ends = self._now() + YIELD_AFTER_SECONDS
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._slots.acquire()
                 held = await self._next()
                 group.create_task(self._carry_out(held, self._decide(held)), name="scheduler-command")
-                made += 1
-                if made % YIELD_EVERY == 0:
+                if self._now() > turn_ends:
                     await asyncio.sleep(0)
+                    turn_ends = self._now() + YIELD_AFTER_SECONDS
 
     async def _next(self) -> Waiting:
         while True:
@@ -200,20 +197,30 @@ class Scheduler:
             return partial(self._fail, held, f"{type(err).__name__}: {err}")
 
     def _decided(self, held: Waiting) -> Callable[[], Coroutine[Any, Any, None]]:
-        pod, snapshot, nominated = held.pod, self._placements.snapshot, self._nominations.all()
-        decision = decide(snapshot, pod, nominated=nominated)
+        pod, nominated = held.pod, self._nominations.all()
+        known = self._refusals.find(pod) if not nominated else None
+        if known is not None:
+            return partial(self._refuse, held, *known)
+        decision = decide(self._placements.snapshot, pod, nominated=nominated)
         if isinstance(decision, Chosen):
             self._placements.assume(pod, decision.node)
             self._nominations.drop(pod.key)
             return partial(self._bind, held, decision.node)
-        if not decision.nodes:
-            return partial(self._refuse, held, decision, None)
-        room = preempt(snapshot, pod, decision, list(self._budgets.values()), nominated=nominated)
+        return partial(self._refuse, held, decision, self._room(pod, decision, nominated))
+
+    def _room(self, pod: PodInfo, refused: Refused, nominated: Nominated) -> Preemption | None:
+        """Who could go; without nodes there is nobody to ask."""
+        if not refused.nodes:
+            return None
+        room = preempt(self._placements.snapshot, pod, refused, list(self._budgets.values()), nominated=nominated)
         if isinstance(room, Preempt):
             self._nominations.put(pod, room.node)
-        elif room.withdraw:
+            return room
+        if room.withdraw:
             self._nominations.drop(pod.key)
-        return partial(self._refuse, held, decision, room)
+        if not nominated:
+            self._refusals.keep(pod, refused, room)
+        return room
 
     async def _carry_out(self, held: Waiting, command: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -253,7 +260,7 @@ class Scheduler:
         if isinstance(room, Preempt) and not await self._make_room(held.pod, room):
             self._queue.retry(held, self._now())
         else:
-            self._queue.park(held, self._now(), _helped_by(refused))
+            self._queue.park(held, self._now(), refused.helped_by)
 
     async def _make_room(self, pod: PodInfo, room: Preempt) -> bool:
         """Remove the victims. Less important pods that were promised this node look for another one."""
@@ -269,11 +276,3 @@ class Scheduler:
                 raise error
             log.warning("victim not removed", pod="/".join(pod.key), node=room.node, why=error.message)
         return not failed
-
-
-def _helped_by(refused: Refused) -> Trigger:
-    """Without nodes anything may help, most of all a node."""
-    found = NOTHING
-    for plugin in refused.plugins:
-        found |= _HELPED_BY.get(plugin, ANYTHING)
-    return found if refused.plugins else ANYTHING

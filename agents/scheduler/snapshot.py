@@ -39,8 +39,10 @@ class Snapshot:
         """The taints of each node as one value: there are few sets of taints, and each is judged once."""
         self.unschedulable: Column = self.rows.column()
         self.namespaces: dict[str, Mapping[str, str]] = {}
-        """The labels of each namespace."""
+        """The labels of each namespace. Changed by `set_namespace`."""
         self.workloads = Workloads()
+        self.version = 0
+        """Rises with every change: while it stands still, what was refused would be refused again."""
         self._of_nodes: dict[Hashable, Any] = {}
         self._priorities: Counter[int] = Counter()
         self._nodes: dict[str, NodeInfo] = {}
@@ -72,6 +74,7 @@ class Snapshot:
         if before == node:
             return
         self._nodes[node.name] = node
+        self.version += 1
         row = self.rows.row_of(node.name)
         if row is None:
             row = self.rows.take(node.name)
@@ -90,12 +93,24 @@ class Snapshot:
         row = self.rows.row_of(name)
         if row is None:
             return
+        self.version += 1
         self._of_nodes.clear()
         self._count_all(name, row, -1)
         self.labels.clear(row)
         self.taints.set(row, None)
         self.resources.clear(row)
         self.rows.free(name)
+
+    def set_namespace(self, name: str, labels: Mapping[str, str] | None) -> bool:
+        """None: it is gone. True when that was news."""
+        if self.namespaces.get(name) == labels:
+            return False
+        self.version += 1
+        if labels is None:
+            del self.namespaces[name]
+        else:
+            self.namespaces[name] = labels
+        return True
 
     def add_pod(self, pod: PodInfo, node: str) -> None:
         """Put a pod on a node. A pod of that name that was somewhere is there no more."""
@@ -104,6 +119,7 @@ class Snapshot:
         self._on.setdefault(node, {})[pod.key] = pod
         self._in.setdefault(pod.key.namespace, {})[pod.key] = pod
         self._priorities[pod.priority] += 1
+        self.version += 1
         row = self.rows.row_of(node)
         if row is not None:
             self._count(pod, row, 1)
@@ -116,6 +132,7 @@ class Snapshot:
         pod = self._on[node].pop(key)
         del self._in[key.namespace][key]
         self._priorities[pod.priority] -= 1
+        self.version += 1
         if not self._priorities[pod.priority]:
             del self._priorities[pod.priority]
         row = self.rows.row_of(node)

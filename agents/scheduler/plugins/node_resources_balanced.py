@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from agents.scheduler.framework import MAX_SCORE, NOTHING, Check
 from agents.scheduler.podinfo import PodInfo
 from agents.scheduler.resources import SCORED
-from agents.scheduler.rows import Floats, Mask
+from agents.scheduler.rows import Floats, Ints, Mask
 from agents.scheduler.snapshot import Snapshot
 
 
@@ -30,16 +31,17 @@ class _Check(Check):
     snapshot: Snapshot
 
     def score(self, feasible: Mask) -> Floats | None:
-        gain = self._unevenness(with_pod=False) - self._unevenness(with_pod=True)
+        resources = self.snapshot.resources
+        has = [resources.allocatable(name) for name in SCORED]
+        used = [resources.requested.of(name) for name in SCORED]
+        more = [u + self.pod.requests.get(name, 0) for u, name in zip(used, SCORED, strict=True)]
+        gain = _unevenness(used, has) - _unevenness(more, has)
         return MAX_SCORE / 2 + (MAX_SCORE / 2 + gain * MAX_SCORE) / 2
 
-    def _unevenness(self, *, with_pod: bool) -> Floats:
-        """The standard deviation of the used shares of two resources: half their difference."""
-        resources = self.snapshot.resources
-        shares = []
-        for name in SCORED:
-            has = resources.allocatable(name)
-            used = resources.requested.of(name) + (self.pod.requests.get(name, 0) if with_pod else 0)
-            shares.append(np.where(has > 0, np.clip(used / np.maximum(has, 1), 0.0, 1.0), np.nan))
-        apart: Floats = np.abs(shares[0] - shares[1]) / 2
-        return np.nan_to_num(apart)
+
+def _unevenness(used: Sequence[Ints], has: Sequence[Ints]) -> Floats:
+    """The standard deviation of the used shares of two resources: half their difference. 0 where one is missing."""
+    first, second = (np.minimum(u / np.maximum(h, 1), 1.0) for u, h in zip(used, has, strict=True))
+    apart: Floats = np.abs(first - second) / 2
+    apart[(has[0] <= 0) | (has[1] <= 0)] = 0.0
+    return apart

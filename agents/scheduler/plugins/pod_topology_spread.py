@@ -132,12 +132,14 @@ class _Check(Check):
     def _crowd(self, domains: _Domains, rated: Mask, counted: Mask) -> Floats:
         """How many are there already, weighted so that few large domains do not drown many small ones."""
         column = domains.column
+        if not column.has().any():
+            return np.zeros(len(rated))
         if domains.per_node:
             size, counts = int(rated.sum()), domains.counts
         else:
             eligible = counted & domains.eligible(self.pod, self.snapshot)
             counts = column.by_row(column.sum_by_value(domains.counts, eligible))
-            size = len(np.unique(column.codes[rated]))
+            size = int(np.count_nonzero(np.bincount(column.codes[rated] + 1)))
         crowd = counts * float(np.log(size + 2)) + (domains.constraint.max_skew - 1)
         return np.where(column.has(), crowd, 0.0)
 

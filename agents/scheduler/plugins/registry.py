@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from agents.scheduler.framework import Plugin
 from agents.scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from agents.scheduler.plugins.node_affinity import NodeAffinity
+from agents.scheduler.plugins.node_affinity_names import NodeAffinityNames
 from agents.scheduler.plugins.node_name import NodeName
 from agents.scheduler.plugins.node_ports import NodePorts
 from agents.scheduler.plugins.node_resources_balanced import NodeResourcesBalancedAllocation
@@ -19,6 +20,7 @@ from agents.scheduler.plugins.pod_topology_spread import PodTopologySpread
 from agents.scheduler.plugins.taint_toleration import TaintToleration
 
 PLUGINS: Sequence[Plugin] = (
+    NodeAffinityNames(),
     NodeUnschedulable(),
     NodeName(),
     TaintToleration(),

@@ -109,6 +109,21 @@ def test_one_of_several_terms_is_enough_and_no_terms_never_hold() -> None:
     assert found.message == "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
 
 
+def test_of_nodes_that_are_not_named_nothing_else_is_said() -> None:
+    snapshot = cluster(node("a", cpu="1"), node("b", unschedulable=True), node("c"))
+    only = node_affinity(required=[{"matchFields": [expression("metadata.name", "In", "a")]}])
+    assert refused(snapshot, pod(cpu="2", affinity=only)).message == (
+        "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."
+    )
+    either = [
+        {"matchFields": [expression("metadata.name", "In", "a", "c"), expression("metadata.name", "In", "c")]},
+        {"matchFields": [expression("metadata.name", "In", "b")]},
+    ]
+    assert chosen(snapshot, pod(affinity=node_affinity(required=either))) == "c"
+    assert chosen(snapshot, pod(affinity=node_affinity(required=[*either, {"matchExpressions": [
+        expression(HOSTNAME, "In", "a")]}]), nodeSelector={HOSTNAME: "a"})) == "a"  # fmt: skip
+
+
 def test_a_node_selector_must_match_in_full() -> None:
     snapshot = cluster(node("a", labels={"disk": "ssd"}), node("b", labels={"disk": "ssd", "gpu": "yes"}))
     assert chosen(snapshot, pod(nodeSelector={"disk": "ssd", "gpu": "yes"})) == "b"
@@ -279,7 +294,7 @@ def test_anti_affinity_keeps_away_both_ways() -> None:
 
 def test_terms_speak_of_their_own_namespace_unless_they_say_otherwise() -> None:
     snapshot = cluster(node("a"), pod(on="a", labels=WEB, namespace="other"))
-    snapshot.namespaces.update({"default": {}, "other": {"team": "x"}})
+    snapshot.set_namespace("other", {"team": "x"})
     for more, fits in (
         ({}, True),
         ({"namespaces": ["other"]}, False),

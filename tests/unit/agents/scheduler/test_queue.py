@@ -80,6 +80,19 @@ def test_a_parked_pod_is_tried_again_after_a_while_even_when_nothing_happens() -
     assert names(queue, 300.0) == ["a"]
 
 
+def test_pods_that_wait_for_different_things_are_due_in_their_order() -> None:
+    queue = PodQueue(parked_seconds=300.0)
+    for i, trigger in enumerate((Trigger.NODE_ADDED, Trigger.POD_REMOVED, Trigger.NODE_ADDED)):
+        queue.put(info(pod(f"p{i}")), 0.0)
+        queue.park(taken(queue, float(i)), float(i), trigger)
+    assert queue.due() == 300.0
+    assert names(queue, 300.5) == ["p0"]
+    assert queue.due() == 301.0
+    queue.happened(Trigger.POD_REMOVED, 300.5)
+    assert names(queue, 300.5) == ["p1"]
+    assert queue.due() == 302.0
+
+
 def test_a_failed_try_is_repeated_after_its_back_off_whatever_happens() -> None:
     queue = PodQueue()
     queue.put(info(pod("a")), 0.0)

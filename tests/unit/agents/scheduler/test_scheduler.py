@@ -187,6 +187,31 @@ async def test_a_bug_about_one_pod_does_not_keep_the_others_waiting(monkeypatch:
         await eventually(lambda: plane.api.condition("strange").get("message") == "ZeroDivisionError: oh")
 
 
+async def test_pods_that_are_alike_are_decided_about_once_while_nothing_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    decide, asked = module.decide, []
+
+    def counting(snapshot: Any, one: Any, **more: Any) -> Any:
+        asked.append(one.key.name)
+        return decide(snapshot, one, **more)
+
+    monkeypatch.setattr(module, "decide", counting)
+    plane = Plane(bindings=30)
+    plane.node(node("a", cpu="1"))
+    for i in range(20):
+        plane.api.put(pod(f"p{i}", cpu="2"))
+    plane.api.put(pod("important", cpu="2", priority=1))
+    await asyncio.sleep(0)
+    async with plane.running():
+        await eventually(lambda: all(plane.api.condition(f"p{i}") for i in range(20)))
+        assert asked == ["important", "p0"]
+        plane.node(node("b", cpu="3"))
+        await eventually(lambda: len(plane.api.bindings) == 1)
+        await eventually(lambda: len(plane.recorder.of("p19", "FailedScheduling")) == 2)
+    assert plane.api.bindings == [("important", "b")]
+
+
 async def test_commands_go_side_by_side_up_to_a_limit() -> None:
     plane = Plane(bindings=3)
     plane.node(node("a"))
