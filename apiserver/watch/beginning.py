@@ -100,9 +100,7 @@ class FromHistory:
         if self.place is not None:
             return None
         if self._replay.complete:
-            rest = FromWindow(self._cache, self._group, after_rv=self._replay.covered)
-            self.place = rest.place
-            return await rest.next() or b""
+            return await self._join()
         try:
             return written(self._group.view, await self._replay.next_batch())
         except BusUnavailable as err:
@@ -111,6 +109,17 @@ class FromHistory:
             await asyncio.sleep(RETRY_SECONDS)
             self._replay = self._open_replay(self._replay.covered)
             return b""
+
+    async def _join(self) -> bytes:
+        """Go on in the window. The replay may have read further than the cache: wait, or the group would show it again
+        when the cache gets there."""
+        covered = self._replay.covered
+        reached = await self._cache.wait_for(covered, timeout_seconds=RETRY_SECONDS)
+        if not reached or not self._replay.complete:  # the window may have moved on meanwhile
+            return b""
+        rest = FromWindow(self._cache, self._group, after_rv=covered)
+        self.place = rest.place
+        return await rest.next() or b""
 
     async def close(self) -> None:
         with contextlib.suppress(BusUnavailable):  # nothing to end where there is no bus

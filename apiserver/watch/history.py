@@ -47,16 +47,12 @@ class Replay:
         return self.covered >= self._table.floor
 
     async def next_batch(self) -> list[Applied]:
-        """The next changes of the view's resource and namespace, perhaps none."""
-        batch = await anext(self._batches)
-        taken: list[Applied] = []
-        for change in batch:
-            if change.rv <= self.covered:
-                continue
-            applied = await self._taken(change)
-            if applied is not None:
-                taken.append(applied)
-            self.covered = change.rv
+        """The next changes of the view's resource and namespace, perhaps none. Whole: where the bus goes away within a
+        batch, nothing of it is covered, and another replay reads it again."""
+        batch = [change for change in await anext(self._batches) if change.rv > self.covered]
+        taken = [applied for change in batch if (applied := await self._taken(change)) is not None]
+        if batch:
+            self.covered = batch[-1].rv
         return taken
 
     async def close(self) -> None:
