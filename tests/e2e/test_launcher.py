@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import shutil
 import signal
 import socket
 import stat
@@ -23,7 +22,7 @@ import pytest
 
 from deploy.datadir import DataDir
 from deploy.identity import birth, is_same
-from tests.plane import ControlPlane, backbeat, clean_environment, processes_of, run, wait_for
+from tests.plane import ControlPlane, backbeat, clean_environment, kubectl_binary, processes_of, run, wait_for
 from tests.servers import Nats, Redis
 
 WEB = Path(__file__).parents[2] / "examples" / "web.yaml"
@@ -78,14 +77,55 @@ def test_up_returns_once_every_node_is_ready_and_down_leaves_nothing(tmp_path: P
         assert "backbeat up" in refused.err
 
 
-def test_no_password_and_no_token_is_shown_by_ps(tmp_path: Path) -> None:
-    with ControlPlane(tmp_path, nodes=1) as plane:
-        shown = "\n".join(" ".join(process.cmdline()) for process in plane.processes())
-        tokens = [line.split(",")[0] for line in (plane.data_dir / "tokens.csv").read_text().splitlines()]
-        passwords = [value for value in (plane.data_dir / "settings.json").read_text().split('"') if len(value) == 32]
-        assert len(tokens) == 4
-        assert len(passwords) == 2
-        assert [secret for secret in (*tokens, *passwords) if secret in shown] == []
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """For tests that leave it as it was. They stand in one group, so that one worker starts it once."""
+    with ControlPlane(tmp_path_factory.mktemp("shared"), nodes=1) as plane:
+        yield plane
+
+
+@pytest.mark.xdist_group("launcher")
+def test_no_password_and_no_token_is_shown_by_ps(shared: ControlPlane) -> None:
+    shown = "\n".join(" ".join(process.cmdline()) for process in shared.processes())
+    tokens = [line.split(",")[0] for line in (shared.data_dir / "tokens.csv").read_text().splitlines()]
+    passwords = [value for value in (shared.data_dir / "settings.json").read_text().split('"') if len(value) == 32]
+    assert len(tokens) == 4
+    assert len(passwords) == 2
+    assert [secret for secret in (*tokens, *passwords) if secret in shown] == []
+
+
+@pytest.mark.xdist_group("launcher")
+def test_a_second_up_on_the_same_data_dir_is_refused_and_harms_nothing(shared: ControlPlane) -> None:
+    before = shared.status()["processes"]
+    for extra in (("--detach",), ()):
+        refused = backbeat("up", "--port=0", f"--data-dir={shared.data_dir}", *extra)
+        assert refused.code != 0
+        assert "already" in refused.out
+        assert "backbeat down" in refused.out
+    assert [p["pid"] for p in shared.status()["processes"]] == [p["pid"] for p in before]
+
+
+@pytest.mark.xdist_group("launcher")
+@pytest.mark.kubectl
+def test_the_admin_certificate_authenticates_too(shared: ControlPlane, tmp_path: Path) -> None:
+    pki = shared.data_dir / "pki"
+    config = tmp_path / "without-token"
+    config.write_text(re.sub("token: .*", "username: nobody", shared.kubeconfig.read_text()))
+    command = [str(kubectl_binary()), f"--kubeconfig={config}"]
+    certificate = (f"--client-certificate={pki / 'admin.crt'}", f"--client-key={pki / 'admin.key'}")
+    assert run([*command, "get", "namespaces"]).code != 0
+    assert run([*command, *certificate, "get", "namespaces"]).code == 0
+
+
+@pytest.mark.xdist_group("launcher")
+def test_a_process_that_hangs_is_shown_as_unhealthy(shared: ControlPlane) -> None:
+    pids = [shared.kill(name, signal.SIGSTOP) for name in ("controllers", "redis", "nats")]
+    for name in ("redis", "nats", "controllers"):
+        wait_for(lambda n=name: shared.process(n)["health"] == "unhealthy", what=f"{name} unhealthy")  # type: ignore[misc]
+    assert "no sign of life" in shared.process("controllers")["reason"]
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: _healthy(shared), what="all healthy again")
 
 
 def test_each_part_that_is_killed_is_started_again_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -99,28 +139,6 @@ def test_each_part_that_is_killed_is_started_again_and_nothing_is_lost(tmp_path:
         wait_for(
             lambda: plane.kubectl("get", "nodes", "--no-headers").out.count(" Ready ") == 2, what="both nodes Ready"
         )
-
-
-def test_a_process_that_hangs_is_shown_as_unhealthy(tmp_path: Path) -> None:
-    with ControlPlane(tmp_path, nodes=0) as plane:
-        pids = [plane.kill(name, signal.SIGSTOP) for name in ("controllers", "redis", "nats")]
-        for name in ("redis", "nats", "controllers"):
-            wait_for(lambda n=name: plane.process(n)["health"] == "unhealthy", what=f"{name} unhealthy")  # type: ignore[misc]
-        assert "no sign of life" in plane.process("controllers")["reason"]
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-        wait_for(lambda: _healthy(plane), what="all healthy again")
-
-
-def test_a_second_up_on_the_same_data_dir_is_refused_and_harms_nothing(tmp_path: Path) -> None:
-    with ControlPlane(tmp_path, nodes=1) as plane:
-        before = plane.status()["processes"]
-        for extra in (("--detach",), ()):
-            refused = backbeat("up", "--port=0", f"--data-dir={plane.data_dir}", *extra)
-            assert refused.code != 0
-            assert "already" in refused.out
-            assert "backbeat down" in refused.out
-        assert [p["pid"] for p in plane.status()["processes"]] == [p["pid"] for p in before]
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -360,18 +378,6 @@ def test_one_process_simulates_all_nodes(tmp_path: Path) -> None:
     with ControlPlane(tmp_path, nodes=20, runtime="sim") as plane:
         assert plane.names == ["redis", "nats", "apiserver", "scheduler", "controllers", "kubelets"]
         assert plane.kubectl("get", "nodes", "--no-headers").out.count(" Ready ") == 20
-
-
-def test_the_admin_certificate_authenticates_too(tmp_path: Path) -> None:
-    with ControlPlane(tmp_path, nodes=0) as plane:
-        pki = plane.data_dir / "pki"
-        config = tmp_path / "other"
-        shutil.copy(plane.kubeconfig, config)
-        cert = (f"--client-certificate={pki / 'admin.crt'}", f"--client-key={pki / 'admin.key'}")
-        command = ["kubectl", f"--kubeconfig={config}", f"--server={plane.status()['server']}"]
-        run([*command, "config", "unset", "users.admin.token"])
-        assert run([*command, "get", "namespaces"]).code != 0
-        assert run([*command, *cert, "get", "namespaces"]).code == 0
 
 
 def test_down_where_nothing_runs_says_so(tmp_path: Path) -> None:
