@@ -39,6 +39,21 @@ def default(obj: Slice) -> None:
         port.setdefault("protocol", "TCP")
 
 
+def prepare_create(obj: Slice) -> None:
+    """What older versions said of a place by its labels, v1 says by `nodeName` and `zone`."""
+    for endpoint in obj.get("endpoints") or ():
+        endpoint.pop("deprecatedTopology", None)
+
+
+def prepare_update(obj: Slice, old: Slice) -> None:
+    """Labels say which Service it belongs to: their change is counted too."""
+    if obj.get("endpoints") != old.get("endpoints"):
+        prepare_create(obj)
+    meta, before = obj["metadata"], old["metadata"]
+    if (meta.get("labels") or {}) != (before.get("labels") or {}):
+        meta["generation"] = (before.get("generation") or 0) + 1
+
+
 def _check_address(address: str, path: str, errors: Errors, *, kind: str) -> None:
     if kind == "FQDN":
         _check_full_name(address, path, errors)
@@ -153,6 +168,8 @@ RULES = register(
         group="discovery.k8s.io",
         kind="EndpointSlice",
         default=default,
+        prepare_create=prepare_create,
+        prepare_update=prepare_update,
         validate=validate,
         validate_update=validate_update,
         columns=(

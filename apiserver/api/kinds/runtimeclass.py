@@ -51,6 +51,7 @@ RULES = register(
         columns=(NAME_COLUMN, Column("Handler", description="What runs the containers."), AGE_COLUMN),
         row=row,
         counts_generation=False,
+        create_on_update=True,
         extra={"requires_resource_version": True},
     )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -201,6 +202,17 @@ def test_a_slice_is_of_one_type_for_good() -> None:
     assert told(rules.validate_update(an_object(addressType="IPv4"), made)) == [
         'addressType: Invalid value: "IPv4": field is immutable'
     ]
+
+
+def test_a_slices_labels_count_and_its_old_topology_goes() -> None:
+    rules = endpointslice.RULES
+    old = an_object(addressType="IPv4", endpoints=[{"addresses": ["10.0.0.1"], "deprecatedTopology": {"a": "b"}}])
+    new = copy.deepcopy(old)
+    new["metadata"]["labels"] = {"kubernetes.io/service-name": "web"}
+    rules.prepare_update(new, old)
+    assert new["metadata"]["generation"] == 1
+    assert new["endpoints"] == old["endpoints"]
+    assert created(rules, old)["endpoints"] == [{"addresses": ["10.0.0.1"]}]
 
 
 def test_a_slice_is_bounded() -> None:
