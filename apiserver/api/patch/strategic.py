@@ -87,9 +87,9 @@ def _directed_map(old: Mapping[str, Any], patch: Mapping[str, Any], schema: Patc
 def _retained(old: Mapping[str, Any], patch: Mapping[str, Any]) -> Map:
     if RETAIN_KEYS not in patch:
         return dict(old)
-    keys = patch[RETAIN_KEYS]
-    if not isinstance(keys, list):
+    if not isinstance(patch[RETAIN_KEYS], list):
         raise BadRequest(BAD_RETAIN_KEYS)
+    keys = {key for key in patch[RETAIN_KEYS] if isinstance(key, str)}
     for key, value in patch.items():
         if value is not None and key not in keys and not key.startswith("$"):
             raise BadRequest(BAD_RETAIN_KEYS)
@@ -139,14 +139,14 @@ def _kind_of(elements: list[Any]) -> type | None:
 def _directed_list(old: list[Any], patch: list[Any], schema: PatchSchema) -> tuple[list[Any], list[Any]]:
     """(what is left of the old elements, the elements to merge), once directives were obeyed."""
     plain: list[Any] = []
-    deleted: list[Any] = []
+    deleted: set[tuple[bool, Any]] = set()
     replace = False
     for element in patch:
         directive = element.get(PATCH)
         if directive is None:
             plain.append(element)
         elif directive == "delete":
-            deleted.append(_merge_value(element, schema.merge_key))
+            deleted.add(_distinct(_merge_value(element, schema.merge_key)))
         elif directive == "replace":
             replace = True
         elif directive == "merge":
@@ -155,7 +155,9 @@ def _directed_list(old: list[Any], patch: list[Any], schema: PatchSchema) -> tup
             raise BadRequest(f"unknown patch type: {directive} in map")
     if replace:
         return [_merge_map({}, e, schema.items) for e in plain], []
-    return [e for e in old if e.get(schema.merge_key) not in deleted], plain
+    if not deleted:
+        return old, plain
+    return [e for e in old if _distinct(e.get(schema.merge_key)) not in deleted], plain
 
 
 def _merge_value(element: Mapping[str, Any], key: str) -> Any:
@@ -186,7 +188,13 @@ def _merge_elements(old: list[Any], patch: list[Any], schema: PatchSchema) -> li
 def _without(old: list[Any], deleted: Any) -> list[Any]:
     if not isinstance(deleted, list):
         raise BadRequest(BAD_PRIMITIVE_LIST)
-    return [e for e in old if e not in deleted]
+    gone = {_distinct(e) for e in deleted if not isinstance(e, dict | list)}
+    return [e for e in old if isinstance(e, dict | list) or _distinct(e) not in gone]
+
+
+def _distinct(scalar: Any) -> tuple[bool, Any]:
+    """For sets, in which true would be 1."""
+    return (scalar.__class__ is bool, scalar)
 
 
 def _check_order_directive(patch: Mapping[str, Any], directive: str, schema: PatchSchema | None) -> None:

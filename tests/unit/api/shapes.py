@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -41,6 +42,7 @@ def tries(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@cache
 def objects(schema: Schema, *, depth: int = 6) -> st.SearchStrategy[Any]:
     """Values of this schema. Below the depth nothing optional is given."""
     special = _special(schema, depth)
@@ -81,15 +83,11 @@ def _union(definition: str, depth: int) -> st.SearchStrategy[Any]:
 
 
 def _struct(schema: Schema, depth: int) -> st.SearchStrategy[Any]:
-    fields = {k: objects(p, depth=depth - 1) for k, p in schema.properties.items() if k not in ("apiVersion", "kind")}
-    if depth <= 0:
+    names = [name for name in schema.properties if name not in ("apiVersion", "kind")]
+    if depth <= 0 or not names:
         return st.just({})
-    return (
-        st.lists(st.sampled_from(sorted(fields)), unique=True, max_size=4).flatmap(
-            lambda names: st.fixed_dictionaries({name: fields[name] for name in names})
-        )
-        if fields
-        else st.just({})
+    return st.lists(st.sampled_from(names), unique=True, max_size=4).flatmap(
+        lambda chosen: st.fixed_dictionaries({n: objects(schema.properties[n], depth=depth - 1) for n in chosen})
     )
 
 
