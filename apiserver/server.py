@@ -54,7 +54,8 @@ from apiserver.subscriptions.keeper import Keeper
 from apiserver.subscriptions.live import LiveStatus
 from apiserver.subscriptions.spec import SUBSCRIPTIONS
 from apiserver.watch import WatchHub
-from broker.connection import Connection, public_urls
+from broker.connection import Connection
+from broker.login import UrlLogin
 from broker.nkeys import KeyPair
 from broker.relay import Relay
 from broker.stream import StreamSettings, serve_state
@@ -229,7 +230,9 @@ def _seed_of(settings: ServerSettings) -> KeyPair | None:
 
 def _bus_address(settings: ServerSettings) -> BusAddress:
     authority = settings.nats_ca_file.read_text() if settings.nats_ca_file is not None else ""
-    return BusAddress(settings.nats_public_urls or public_urls(settings.nats_url.get_secret_value()), authority)
+    return BusAddress(
+        settings.nats_public_urls or UrlLogin(settings.nats_url.get_secret_value()).public_urls, authority
+    )
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -16,9 +16,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 import nats
 import nats.errors
@@ -29,6 +27,8 @@ from nats.aio.subscription import Subscription as NatsSubscription
 
 from broker.credentials import Credentials
 from broker.errors import BusUnavailable, NodeUnreachable, from_api
+from broker.login import Login, UrlLogin
+from broker.nkeys import BadKey
 
 log = structlog.get_logger(__name__)
 
@@ -70,35 +70,16 @@ class Subscription:
             await self._inner.unsubscribe()
 
 
-def _servers_of(url: str) -> tuple[list[str], Path | None]:
-    """The servers without their queries, and the credentials file that one of them names."""
-    parts = [urlsplit(one.strip()) for one in url.split(",") if one.strip()]
-    files = [Path(value) for part in parts for value in parse_qs(part.query).get("credentials", ())]
-    return [urlunsplit(part._replace(query="")) for part in parts], files[0] if files else None
-
-
-def public_urls(url: str) -> tuple[str, ...]:
-    """The servers of a URL without anybody's user, password or credentials."""
-    parts = (urlsplit(one) for one in _servers_of(url)[0])
-    return tuple(urlunsplit(part._replace(netloc=part.netloc.rpartition("@")[2])) for part in parts)
-
-
-def _from_file(file: Path) -> Callable[[], Credentials]:
-    return lambda: Credentials.parse(file.read_text())
-
-
 class Connection:
     """See the module's docstring.
 
-    `url`: one or several servers, separated by commas: `nats://user:password@host:port`, or
-    `nats://host:port?credentials=/path/to/file.creds`. `credentials`, where given, is asked at every connect, so that
-    renewed ones are used from the next on; so is the file.
+    `login` is a URL in one of the forms of `broker.login`, or something that tells the same at every connect.
     """
 
-    def __init__(self, url: str, *, name: str, credentials: Callable[[], Credentials] | None = None) -> None:
-        self._servers, file = _servers_of(url)
+    def __init__(self, login: str | Login, *, name: str) -> None:
+        self._login: Login = UrlLogin(login) if isinstance(login, str) else login
         self._name = name
-        self._credentials = credentials or (_from_file(file) if file is not None else None)
+        self._listener = False
         self._client: Client | None = None
         self._up = asyncio.Event()
         self._running = False
@@ -112,7 +93,7 @@ class Connection:
     @property
     def listener(self) -> bool:
         """Whether the credentials are a listener's, who may ask JetStream for nothing but its own consumer."""
-        return self._credentials is not None and self._credentials().listener
+        return self._listener
 
     @property
     def max_payload(self) -> int:
@@ -170,7 +151,7 @@ class Connection:
             client = Client()
             try:
                 await client.connect(
-                    servers=self._servers,
+                    servers=list(await self._login.servers()),
                     name=self._name,
                     connect_timeout=CONNECT_TIMEOUT_SECONDS,
                     reconnect_time_wait=1,
@@ -184,7 +165,7 @@ class Connection:
                     pending_size=64 * 1024 * 1024,
                     **self._identity(),
                 )
-            except _LOST as err:
+            except (*_LOST, BadKey) as err:
                 with contextlib.suppress(*_LOST):
                     await client.close()
                 log.info("nats is not reachable", error=str(err) or type(err).__name__, retry_seconds=pause)
@@ -197,14 +178,23 @@ class Connection:
             return
 
     def _identity(self) -> dict[str, Any]:
-        source = self._credentials
-        if source is None:
-            return {}
-        return {
-            "user_jwt_cb": lambda: source().jwt.encode(),
-            "signature_cb": lambda nonce: source().sign(nonce),
-            "inbox_prefix": source().inbox_prefix,
-        }
+        found = self._login.credentials()
+        tls = self._login.tls()
+        options: dict[str, Any] = {"tls": tls} if tls is not None else {}
+        self._listener = found is not None and found.listener
+        if found is not None:
+            options |= {
+                "user_jwt_cb": lambda: self._newest().jwt.encode(),
+                "signature_cb": lambda nonce: self._newest().sign(nonce),
+                "inbox_prefix": found.inbox_prefix,
+            }
+        return options
+
+    def _newest(self) -> Credentials:
+        found = self._login.credentials()
+        if found is None:
+            raise BadKey("the credentials are gone")
+        return found
 
     async def _watch(self) -> None:
         """Return when the connection must be rebuilt."""

@@ -27,6 +27,23 @@ Open = AsyncExitStack
 
 
 @dataclass
+class Known:
+    """A `Login` with the last of these credentials."""
+
+    url: str
+    held: list[Credentials]
+
+    async def servers(self) -> list[str]:
+        return [self.url]
+
+    def credentials(self) -> Credentials | None:
+        return self.held[-1] if self.held else None
+
+    def tls(self) -> None:
+        return None
+
+
+@dataclass
 class Bus:
     """A nats-server that knows only credentials of `trust`."""
 
@@ -38,8 +55,7 @@ class Bus:
         return f"nats://127.0.0.1:{self.port}"
 
     def connection(self, credentials: Credentials | None) -> Connection:
-        source = None if credentials is None else lambda: credentials
-        return Connection(self.url, name="test", credentials=source)
+        return Connection(Known(self.url, [credentials] if credentials else []), name="test")
 
 
 @pytest.fixture
@@ -206,7 +222,7 @@ async def _connected_and_told(connection: Connection) -> None:
 async def test_renewed_credentials_are_used_at_the_next_connect(bus: Bus, control: Connection) -> None:
     await Subscriber(control, name="mine", filters=[subjects.ALL]).begin(0)
     held = [for_listener(bus.trust.listeners, name="mine", consumer="mine", lifetime_seconds=2)]
-    connection = Connection(bus.url, name="renewing", credentials=lambda: held[-1])
+    connection = Connection(Known(bus.url, held), name="renewing")
     async with connection.running():
         assert await _read(connection, "mine", 3, acknowledge=3) == [1, 2, 3]
         from broker.nkeys import KeyPair
