@@ -38,6 +38,8 @@ JOBS = ResourceRef("batch", "v1", "jobs", "Job")
 LEASES = ResourceRef("coordination.k8s.io", "v1", "leases", "Lease")
 PRIORITYCLASSES = ResourceRef("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False)
 
+SUBSCRIPTIONS = ResourceRef("broker.backbeat.dev", "v1", "subscriptions", "Subscription", namespaced=False)
+
 
 def path(ref: ResourceRef, namespace: str = "", name: str = "", subresource: str = "") -> str:
     """The URL path. A namespaced resource without a namespace means all of them."""
