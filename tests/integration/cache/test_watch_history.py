@@ -48,9 +48,11 @@ async def test_history_that_reads_ahead_of_the_cache_shows_no_change_twice(
             await plane.store.commit(commit_of(f"a{i}"))
         frames = await plane.watch(after_rv=1)
         seen = [number(frame) for frame in await frames.take(29)]
+        reading = asyncio.create_task(frames.until(31))
+        await asyncio.sleep(0)  # now it looks for what follows
         held.let_go()
         await plane.write(commit_of("last"))
-        seen += [number(frame) for frame in await frames.until(31)]
+        seen += [number(frame) for frame in await reading]
         assert seen == list(range(2, 32))
         await frames.close()
 
