@@ -91,6 +91,9 @@ class Launcher:
         except UserError as err:
             self.reporter.tell(Event("failed", str(err)))
             return err.exit_code
+        except OSError as err:
+            self.reporter.tell(Event("failed", f"{err.filename or self.data.root}: {err.strerror or err}"))
+            return UserError.exit_code
         finally:
             await self._end()
         return 0

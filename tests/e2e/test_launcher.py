@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from deploy import status
 from deploy.datadir import DataDir
 from deploy.identity import birth, is_same
 from tests.plane import ControlPlane, backbeat, clean_environment, kubectl_binary, processes_of, run, wait_for
@@ -61,10 +62,10 @@ def _run_web(plane: ControlPlane) -> set[str]:
 
 def test_up_returns_once_every_node_is_ready_and_down_leaves_nothing(tmp_path: Path) -> None:
     with ControlPlane(tmp_path) as plane:
-        status = plane.status()
-        assert [process["name"] for process in status["processes"]] == PARTS
-        assert {(p["health"], p["restarts"]) for p in status["processes"]} == {("healthy", 0)}
-        assert all(psutil.pid_exists(process["pid"]) for process in status["processes"])
+        found = plane.status()["processes"]
+        assert [process["name"] for process in found] == PARTS
+        assert {(process["health"], process["restarts"]) for process in found} == {("healthy", 0)}
+        assert all(psutil.pid_exists(process["pid"]) for process in found)
         assert plane.kubectl("get", "nodes", "--no-headers").out.count(" Ready ") == 2
         assert stat.S_IMODE(plane.kubeconfig.stat().st_mode) == 0o600
         assert backbeat("status", f"--data-dir={plane.data_dir}").out.count("healthy") == len(PARTS)
@@ -150,6 +151,15 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert refused.code != 0
     assert f"port {port} of 127.0.0.1 is in use" in refused.out
     assert "--port 0" in refused.out
+    assert _gone(tmp_path / "plane")
+
+
+def test_a_file_that_cannot_be_used_is_named_and_nothing_is_started(tmp_path: Path) -> None:
+    (tmp_path / "plane" / "tokens.csv").mkdir(parents=True)
+    failed = backbeat("up", "--detach", "--port=0", f"--data-dir={tmp_path / 'plane'}")
+    assert failed.code != 0
+    assert f"error: {tmp_path / 'plane' / 'tokens.csv'}: Is a directory" in failed.out
+    assert "Traceback" not in failed.out + failed.err
     assert _gone(tmp_path / "plane")
 
 
@@ -331,6 +341,28 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         assert process.wait(END_SECONDS) == 0
         assert processes_of(tmp_path / "backbeat") == []
+
+
+def test_of_two_that_start_at_once_on_one_data_dir_one_runs(tmp_path: Path) -> None:
+    data_dir = tmp_path / "backbeat"
+    command = [sys.executable, "-P", "-m", "deploy.cli", "up", "--detach", "--port=0", "--nodes=0"]
+    command += [f"--data-dir={data_dir}", f"--timeout={READY_SECONDS}"]
+    starts = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=clean_environment()) for _ in range(2)]
+    said = [start.communicate(timeout=READY_SECONDS + 30)[0] for start in starts]
+    try:
+        assert sorted(start.returncode for start in starts) == [0, 1], said
+        assert sum("already" in text for text in said) == 1
+        assert {p["health"] for p in ControlPlane(tmp_path).status()["processes"]} == {"healthy"}
+    finally:
+        ControlPlane(tmp_path).down()
+
+
+def test_a_supervisor_that_hangs_is_killed_by_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "DOWN_SECONDS", 0.5)
+    with ControlPlane(tmp_path, nodes=0) as plane:
+        os.kill(plane.status()["pid"], signal.SIGSTOP)
+        assert "killed" in status.down(DataDir.at(plane.data_dir))
+        assert processes_of(plane.data_dir) == []
 
 
 def test_an_interrupted_detach_leaves_nothing(tmp_path: Path) -> None:
