@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from apiserver.api import jsondecode, status, strictness
+from apiserver.api import gotext, jsondecode, status, strictness
 from apiserver.api.decode import check_patched
 from apiserver.api.fielderrors import invalid, invalid_value
 from apiserver.api.patch import json_patch, merge, strategic
@@ -57,6 +57,8 @@ class Patcher:
     patch: Apply
     repeated: list[str]
     """Complaints about fields that the patch has twice."""
+    shown: str | None
+    """What errors quote: a strategic patch as Go prints it; None for the patched document."""
     warnings: list[str] = field(default_factory=list)
     """Of the last application."""
 
@@ -68,12 +70,17 @@ class Patcher:
             raise status.UnsupportedMediaType(_UNSUPPORTED)
         call.check_options("PatchOptions")
         document = _document(call.request.body, media)
-        return cls(target, call.validation_mode, _application(media, document, target), _repeated(call, document))
+        shown = gotext.value_text(document) if media == STRATEGIC_PATCH else None
+        return cls(
+            target, call.validation_mode, _application(media, document, target), _repeated(call, document), shown
+        )
 
     def apply(self, obj: Obj) -> Obj:
         """Raises BadRequest and Invalid."""
         patched = self.patch(obj)
-        shown = orjson.dumps(patched).decode() if self.mode == "strict" else None
+        shown = self.shown
+        if shown is None and self.mode == "strict":
+            shown = orjson.dumps(patched).decode()
         checked = check_patched(
             patched, resource=self.target.resource, schema=self.target.schema, mode=self.mode, shown=shown
         )
