@@ -7,8 +7,9 @@ Every error on the way is a `StatusError` and becomes an answer here, and only h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
@@ -59,6 +60,14 @@ class Exchange:
         return Style(self.headers.get("accept", "") == "application/yaml", pretty)
 
 
+class Extension(Protocol):
+    """Answers paths of its own below /backbeat/."""
+
+    async def serve(self, incoming: HttpRequest, user: User) -> Response | Stream | None:
+        """None for a path that is not its own."""
+        ...
+
+
 class App:
     """The ASGI application."""
 
@@ -75,6 +84,7 @@ class App:
         virtual: Virtual,
         documents: Documents,
         healthz: Healthz,
+        extensions: Sequence[Extension],
         metrics: Metrics,
         request_timeout_seconds: float,
     ) -> None:
@@ -88,6 +98,7 @@ class App:
         self._virtual = virtual
         self._documents = documents
         self._healthz = healthz
+        self._extensions = extensions
         self._metrics = metrics
         self._timeout = request_timeout_seconds
 
@@ -112,7 +123,7 @@ class App:
     async def _answer(self, scope: http.Scope, receive: http.Receive, exchange: Exchange) -> Response | Stream:
         method, headers = scope["method"], exchange.headers
         try:
-            exchange.query = query = Query(scope["query_string"])
+            exchange.query = query = Query.parse(scope["query_string"])
             exchange.info = info = request.parse(method, scope["raw_path"].decode("latin-1"), query)
             user = self._identify(scope, headers)
             self._authorize(user, info, query)
@@ -122,8 +133,6 @@ class App:
                 return await self._route(HttpRequest(method, info, query, headers, body), user, exchange)
         except status.StatusError as err:
             return http.error_response(err)
-        except ValueError as err:  # a query or path that cannot be decoded
-            return http.error_response(status.BadRequest(str(err)))
         except Exception as err:
             log.exception("request failed", verb=exchange.info.verb, path=exchange.info.path)
             return http.error_response(status.internal_error(err))
@@ -172,7 +181,7 @@ class App:
     async def _route(self, incoming: HttpRequest, user: User, exchange: Exchange) -> Response | Stream:
         info = incoming.info
         if not info.resource:
-            return await self._describe(incoming)
+            return await self._extend(incoming, user) or await self._describe(incoming)
         if info.group and info.group not in self._endpoints.registry.groups():
             return _NO_SUCH_PATH
         endpoint = route(self._endpoints, info, incoming.method)
@@ -186,6 +195,15 @@ class App:
             warnings=exchange.warnings,
         )
         return await self._dispatch(call)
+
+    async def _extend(self, incoming: HttpRequest, user: User) -> Response | Stream | None:
+        """Paths below /backbeat/, which Kubernetes does not have."""
+        if incoming.info.path.startswith("/backbeat/"):
+            for extension in self._extensions:
+                found = await extension.serve(incoming, user)
+                if found is not None:
+                    return found
+        return None
 
     async def _describe(self, incoming: HttpRequest) -> Response:
         """Paths that name no resource."""

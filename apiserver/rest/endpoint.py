@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from apiserver.api import conversion
 from apiserver.api.kinds.base import KindRules, rules_for
 from apiserver.api.resources import REGISTRY, Registry, Resource, StorageRef
 from apiserver.api.schema import Schema, schema_for
+from apiserver.rest import versions
 from apiserver.store.base import Key, StoredResource
 from broker import subjects
 
@@ -106,9 +108,20 @@ class Endpoints:
         storage = resource.storage
         return Endpoint(
             resource=resource,
-            rules=rules_for(resource.group, resource.kind),
+            rules=_rules(resource),
             schema=schema_for(resource.definition),
             stored=StoredResource(storage.group, storage.resource),
             converted=(storage.group, storage.version) != (resource.group, resource.version),
             has_status="status" in resource.subresources,
         )
+
+
+def _rules(resource: Resource) -> KindRules:
+    """A kind that moved to another group has rules for each; one that has several versions has one set for all."""
+    rules = rules_for(resource.group, resource.kind)
+    storage = resource.storage
+    if storage.group != resource.group or storage.version == resource.version:
+        return rules
+    return versions.converted(
+        rules, partial(conversion.to_storage, resource), partial(conversion.from_storage, resource)
+    )

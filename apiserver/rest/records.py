@@ -137,8 +137,10 @@ class Records:
         plain_head, plain_tail = encode.halves(obj)
         _check_size(endpoint, meta["name"], len(plain_head) + len(plain_tail))
         head, tail = plain_head, plain_tail
-        if endpoint.converted or self._sealer.seals(endpoint.stored):
-            head, tail = encode.halves(self._sealer.seal(endpoint.to_storage(obj)))
+        sealed = self._sealer.seals(endpoint.stored)
+        if endpoint.converted or sealed:
+            stored = endpoint.to_storage(obj)
+            head, tail = encode.halves(self._sealer.seal(stored) if sealed else stored)
         commit = Commit(
             key=endpoint.key(meta.get("namespace", ""), meta["name"]),
             type=change,

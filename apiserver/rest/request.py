@@ -45,6 +45,14 @@ class Query:
             for key, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True, max_num_fields=200):
                 self._values.setdefault(key, []).append(value)
 
+    @classmethod
+    def parse(cls, raw: bytes) -> Query:
+        """Raises BadRequest."""
+        try:
+            return cls(raw)
+        except ValueError as err:  # more parameters than anybody needs
+            raise BadRequest(str(err)) from err
+
     def text(self, key: str) -> str:
         values = self._values.get(key)
         return values[0] if values else ""

@@ -32,6 +32,7 @@ class TestServer:
     __test__ = False
 
     def __init__(self, directory: Path, redis_url: str, nats_url: str, **settings: object) -> None:
+        """Several in one directory are servers of one control plane."""
         directory.mkdir(parents=True, exist_ok=True)
         certificates = directory / "pki"
         certificates.mkdir(exist_ok=True)
@@ -47,11 +48,11 @@ class TestServer:
             client_ca_file=self.pki.client_ca,
             token_auth_file=directory / "tokens.csv",
             secrets_key_file=directory / "secrets.keys",
-            health_file=directory / "health.json",
+            health_file=directory / f"health-{self.port}.json",
             **settings,
         )
         self.tls = ssl.create_default_context(cafile=str(self.pki.ca))
-        self._health_file = directory / "health.json"
+        self._health_file = directory / f"health-{self.port}.json"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
@@ -100,9 +101,13 @@ class Stack:
     """Redis, NATS and one API server."""
 
     def __init__(self, directory: Path, **settings: object) -> None:
+        self._directory = directory
         self.redis = Redis(directory / "redis")
         self.nats = Nats(directory / "nats")
-        self.server = TestServer(directory / "api", self.redis.url, self.nats.url, **settings)
+        self.server = self.another_server(**settings)
+
+    def another_server(self, **settings: object) -> TestServer:
+        return TestServer(self._directory / "api", self.redis.url, self.nats.url, **settings)
 
     def start(self) -> None:
         self.redis.start()

@@ -70,8 +70,8 @@ def test_the_scheme_is_read_in_any_case(server: TestServer, client_of: Clients) 
             "DELETE",
             "/apis/apps/v1/namespaces/x/deployments",
             (
-                'deployments.apps is forbidden: User "nobody" cannot deletecollection resource "deployments" in API group '
-                '"apps" in the namespace "x"'
+                'deployments.apps is forbidden: User "nobody" cannot deletecollection resource "deployments" in API '
+                'group "apps" in the namespace "x"'
             ),
             {"group": "apps", "kind": "deployments"},
         ),
