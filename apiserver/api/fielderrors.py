@@ -44,8 +44,8 @@ def invalid_value(path: str, value: Any, detail: str) -> FieldError:
 
 
 def not_supported(path: str, value: Any, supported: Sequence[str]) -> FieldError:
-    """`Unsupported value: "x": supported values: "a", "b"`."""
-    names = ", ".join(_shown(s) for s in sorted(supported))
+    """`Unsupported value: "x": supported values: "a", "b"`, in the order given."""
+    names = ", ".join(_shown(s) for s in supported)
     return FieldError("FieldValueNotSupported", path, f"Unsupported value: {_shown(value)}: supported values: {names}")
 
 

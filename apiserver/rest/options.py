@@ -113,7 +113,7 @@ def check_write(query: Query, kind: str) -> None:
         errors = _manager_errors(manager) + errors
     asked = query.text("fieldValidation")
     if asked not in VALIDATION:
-        errors.append(not_supported("fieldValidation", asked, list(VALIDATION)))
+        errors.append(not_supported("fieldValidation", asked, sorted(VALIDATION)))
     if kind == "PatchOptions" and "force" in query:
         errors.insert(0, forbidden("force", "may not be specified for non-apply patch"))
     if errors:

@@ -5,7 +5,7 @@ Values repeat from object to object (label keys, container names, port names), s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -64,19 +64,19 @@ def check_not_negative(value: int | None, path: str, errors: Errors) -> None:
         errors.append(invalid_value(path, value, NOT_NEGATIVE))
 
 
-def check_choice(value: str | None, path: str, errors: Errors, *, choices: Collection[str]) -> None:
-    """One of the choices; required."""
+def check_choice(value: str | None, path: str, errors: Errors, *, choices: Sequence[str]) -> None:
+    """One of the choices, which are told in this order; required."""
     if value in choices:
         return
     if not value:
         errors.append(required(path))
     else:
-        errors.append(not_supported(path, value, sorted(choices)))
+        errors.append(not_supported(path, value, choices))
 
 
-def check_optional_choice(value: str | None, path: str, errors: Errors, *, choices: Collection[str]) -> None:
+def check_optional_choice(value: str | None, path: str, errors: Errors, *, choices: Sequence[str]) -> None:
     if value is not None and value not in choices:
-        errors.append(not_supported(path, value, sorted(choices)))
+        errors.append(not_supported(path, value, choices))
 
 
 def check_labels(labels: Mapping[str, str] | None, path: str, errors: Errors) -> None:

@@ -27,7 +27,7 @@ def check_access_modes(modes: Sequence[str], path: str, errors: Errors, *, missi
     if not modes:
         errors.append(required(path, missing))
     for mode in modes:
-        check_choice(mode, path, errors, choices=_SHORT)
+        check_choice(mode, path, errors, choices=sorted(_SHORT))
     if "ReadWriteOncePod" in modes and any(mode in _SHORT and mode != "ReadWriteOncePod" for mode in modes):
         errors.append(forbidden(path, "may not use ReadWriteOncePod with other access modes"))
 

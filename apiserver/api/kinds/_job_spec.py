@@ -13,7 +13,7 @@ Spec = dict[str, Any]
 _COUNTS = ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished")
 _MAX_INDEXES = 10**5
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
-_MODES = ("Indexed", "NonIndexed")
+_MODES = ("NonIndexed", "Indexed")
 _REPLACEMENT = ("Failed", "TerminatingOrFailed")
 _MAX_RULES = 20
 

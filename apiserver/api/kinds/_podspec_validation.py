@@ -43,8 +43,8 @@ from apiserver.api.kinds._volume_validation import check_volumes
 
 Spec = dict[str, Any]
 
-_DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
-_RESTART_POLICIES = ("Always", "Never", "OnFailure")
+_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _SYSTEMS = ("linux", "windows")
 _MAX_NAMESERVERS = 3
 _MAX_SEARCHES = 32

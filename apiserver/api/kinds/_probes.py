@@ -171,4 +171,4 @@ def check_lifecycle(lifecycle: Handler | None, path: str, errors: Errors, *, gra
         errors.append(forbidden(f"{path}.stopSignal", "may not be set for containers with empty `spec.os.name`"))
         return
     choices = _WINDOWS_SIGNALS if os == "windows" else _SIGNALS
-    check_choice(signal, f"{path}.stopSignal", errors, choices=choices)
+    check_choice(signal, f"{path}.stopSignal", errors, choices=sorted(choices))

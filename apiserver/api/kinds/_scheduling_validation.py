@@ -20,7 +20,7 @@ from apiserver.api.kinds._label_selectors import check_selector
 
 Rule = dict[str, Any]
 
-EFFECTS = ("NoExecute", "NoSchedule", "PreferNoSchedule")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 _MATCH_ALL = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
@@ -229,4 +229,4 @@ def check_gates(gates: list[Rule], path: str, errors: Errors) -> None:
 
 def check_preemption(policy: str | None, path: str, errors: Errors) -> None:
     if policy is not None:
-        check_choice(policy, path, errors, choices=("Never", "PreemptLowerPriority"))
+        check_choice(policy, path, errors, choices=("PreemptLowerPriority", "Never"))

@@ -126,9 +126,9 @@ def check_pod_security(spec: Context, path: str, errors: Errors) -> None:
         check_range(group, f"{path}.supplementalGroups[{i}]", errors, low=0, high=_MAX_ID)
     _check_sysctls(context, f"{path}.sysctls", errors, spec=spec)
     choices = {
-        "fsGroupChangePolicy": ("OnRootMismatch", "Always"),
+        "fsGroupChangePolicy": ("Always", "OnRootMismatch"),
         "supplementalGroupsPolicy": ("Merge", "Strict"),
-        "seLinuxChangePolicy": ("Recursive", "MountOption"),
+        "seLinuxChangePolicy": ("MountOption", "Recursive"),
     }
     for field, supported in choices.items():
         check_optional_choice(context.get(field), f"{path}.{field}", errors, choices=supported)

@@ -53,7 +53,7 @@ def _check_host_path(source: Source, path: str, errors: Errors) -> None:
         errors.append(required(f"{path}.path"))
         return
     check_no_backsteps(source["path"], f"{path}.path", errors)
-    check_optional_choice(source.get("type"), f"{path}.type", errors, choices=_HOST_PATH_TYPES)
+    check_optional_choice(source.get("type"), f"{path}.type", errors, choices=sorted(_HOST_PATH_TYPES))
 
 
 def _check_secret(source: Source, path: str, errors: Errors) -> None:
@@ -126,7 +126,7 @@ def _check_azure_disk(source: Source, path: str, errors: Errors) -> None:
     required_fields("diskName", "diskURI")(source, path, errors)
     modes, kinds = ("None", "ReadOnly", "ReadWrite"), ("Shared", "Dedicated", "Managed")
     check_optional_choice(source.get("cachingMode"), f"{path}.cachingMode", errors, choices=modes)
-    check_optional_choice(source.get("kind"), f"{path}.kind", errors, choices=kinds)
+    check_optional_choice(source.get("kind"), f"{path}.kind", errors, choices=sorted(kinds))
 
 
 def check_csi_driver_name(name: str, path: str, errors: Errors) -> None:

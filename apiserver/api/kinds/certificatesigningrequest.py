@@ -70,7 +70,7 @@ def validate(obj: Request) -> list[FieldError]:
         errors.append(required("spec.usages"))
     for i, usage in enumerate(usages):
         if usage not in _USAGES:
-            errors.append(not_supported(f"spec.usages[{i}]", usage, _USAGES))
+            errors.append(not_supported(f"spec.usages[{i}]", usage, sorted(_USAGES)))
         if usage in usages[:i]:
             errors.append(duplicate(f"spec.usages[{i}]", usage))
     _check_signer(spec.get("signerName") or "", "spec.signerName", errors)

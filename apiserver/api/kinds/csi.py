@@ -28,7 +28,7 @@ Obj = dict[str, Any]
 
 GROUP = "storage.k8s.io"
 _FS_GROUPS = ("File", "None", "ReadWriteOnceWithFSType")
-_LIFECYCLES = ("Ephemeral", "Persistent")
+_LIFECYCLES = ("Persistent", "Ephemeral")
 _DRIVER_DEFAULTS = {
     "attachRequired": True,
     "podInfoOnMount": False,

@@ -27,7 +27,7 @@ from apiserver.api.kinds.base import Cell, Column, KindRules, register
 
 DaemonSet = dict[str, Any]
 
-_STRATEGIES = ("OnDelete", "RollingUpdate")
+_STRATEGIES = ("RollingUpdate", "OnDelete")
 _COUNTS = (
     "currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady", "observedGeneration",
     "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "collisionCount",

@@ -32,7 +32,7 @@ def default_schema(obj: Obj) -> None:
 def _check_subject(subject: Obj, path: str, errors: Errors) -> None:
     kind = subject.get("kind") or ""
     if kind not in _SUBJECTS:
-        errors.append(not_supported(f"{path}.kind", kind, list(_SUBJECTS)))
+        errors.append(not_supported(f"{path}.kind", kind, sorted(_SUBJECTS)))
         return
     for other, field in _SUBJECTS.items():
         if other != kind and subject.get(field) is not None:

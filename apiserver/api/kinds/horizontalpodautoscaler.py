@@ -107,7 +107,7 @@ def _check_source(kind: str, source: Autoscaler, path: str, errors: Errors) -> N
 
 def _check_metric(metric: Autoscaler, path: str, errors: Errors) -> None:
     kind = metric.get("type")
-    check_choice(kind, f"{path}.type", errors, choices=tuple(_SOURCES))
+    check_choice(kind, f"{path}.type", errors, choices=sorted(_SOURCES))
     field = _SOURCES.get(kind or "")
     for other in _SOURCES.values():
         if other != field and metric.get(other) is not None:

@@ -13,12 +13,13 @@ from apiserver.api.kinds._ages import age_of
 from apiserver.api.kinds._checks import Errors, check_optional_choice, check_port
 from apiserver.api.kinds._columns import AGE_COLUMN, NAME_COLUMN
 from apiserver.api.kinds._label_selectors import check_selector, selector_text
-from apiserver.api.kinds._ports import PROTOCOLS, check_port_reference
+from apiserver.api.kinds._ports import check_port_reference
 from apiserver.api.kinds.base import Cell, Column, KindRules, register
 
 Policy = dict[str, Any]
 
-_TYPES = ("Egress", "Ingress")
+_PROTOCOLS = ("TCP", "UDP", "SCTP")
+_TYPES = ("Ingress", "Egress")
 _DIRECTIONS = (("ingress", "from"), ("egress", "to"))
 
 
@@ -35,7 +36,7 @@ def default(obj: Policy) -> None:
 
 
 def _check_port(port: Policy, path: str, errors: Errors) -> None:
-    check_optional_choice(port.get("protocol"), f"{path}.protocol", errors, choices=PROTOCOLS)
+    check_optional_choice(port.get("protocol"), f"{path}.protocol", errors, choices=_PROTOCOLS)
     first, last = port.get("port"), port.get("endPort")
     if first is not None:
         check_port_reference(first, f"{path}.port", errors)

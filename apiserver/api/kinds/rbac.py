@@ -87,7 +87,7 @@ def _check_subject(subject: Obj, path: str, errors: Errors, *, namespaced: bool)
 
 
 def _validate_binding(*, namespaced: bool) -> Callable[[Obj], list[FieldError]]:
-    roles = ("ClusterRole", "Role") if namespaced else ("ClusterRole",)
+    roles = ("Role", "ClusterRole") if namespaced else ("ClusterRole",)
 
     def validate(obj: Obj) -> list[FieldError]:
         errors: Errors = []

@@ -51,7 +51,7 @@ def test_a_cluster_binding_needs_a_cluster_role_and_accounts_with_a_namespace() 
     assert complaints(rbac.CLUSTER_ROLE_BINDING, made) == [
         'roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"',
         "subjects[0].namespace: Required value",
-        'subjects[1].kind: Unsupported value: "Robot": supported values: "Group", "ServiceAccount", "User"',
+        'subjects[1].kind: Unsupported value: "Robot": supported values: "ServiceAccount", "User", "Group"',
     ]
 
 

@@ -163,7 +163,7 @@ SPECS: list[tuple[dict[str, Any], list[str]]] = [
     ),
     (
         {"restartPolicy": "Maybe"},
-        ['spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "Never", "OnFailure"'],
+        ['spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "OnFailure", "Never"'],
     ),
     (
         {"dnsPolicy": "None"},
