@@ -111,12 +111,13 @@ class Client:
         yield
         assert self.current_rv() == before, "something was stored"
 
-    def watch(self, path: str, **query: Any) -> WatchLines:
+    def watch(self, path: str, *, headers: Mapping[str, str] | None = None, **query: Any) -> WatchLines:
         """A watch on a connection of its own."""
         own = http.client.HTTPSConnection(
             self._connection.host, self._connection.port, timeout=60, context=self._connection._context
         )
-        own.request("GET", f"{path}?{urlencode(query)}", headers={"Authorization": f"Bearer {self._token}"})
+        sent = {"Authorization": f"Bearer {self._token}", **(headers or {})}
+        own.request("GET", f"{path}?{urlencode(query)}", headers=sent)
         return WatchLines(own, own.getresponse())
 
     def close(self) -> None:

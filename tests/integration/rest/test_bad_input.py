@@ -682,7 +682,7 @@ def test_wrong_options_of_a_delete(api: Client, ns: str, body: bytes, code: int,
 
 def test_an_unknown_propagation_policy_is_told_what_there_is(api: Client, ns: str) -> None:
     answer = api.delete(path_of(ns, "configmaps", "a"), propagationPolicy="Sideways")
-    body = 'Unsupported value: "Sideways": supported values: "Background", "Foreground", "Orphan", "nil"'
+    body = 'Unsupported value: "Sideways": supported values: "Foreground", "Background", "Orphan", "nil"'
     expected = invalid("DeleteOptions", "", "propagationPolicy", body, "FieldValueNotSupported", group="meta.k8s.io")
     assert answer.json == expected
 
