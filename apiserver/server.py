@@ -33,6 +33,8 @@ from apiserver.authn.authenticator import TokenFile
 from apiserver.authz import StaticAuthorizer
 from apiserver.cache import Cache
 from apiserver.health import Health, HealthFile
+from apiserver.history.changes import Changes
+from apiserver.history.state import Snapshots
 from apiserver.protocol import CertificateProtocol
 from apiserver.rest.app import App
 from apiserver.rest.documents import Documents
@@ -124,6 +126,7 @@ class Server:
             self._store,
             self._cache,
             self._hub,
+            Snapshots(connected, self._cache, self._sealer),
             bus_connected=lambda: connected.connected,
             live={SUBSCRIPTIONS: LiveStatus(connected).fill},
         )
@@ -143,6 +146,7 @@ class Server:
                 server_address=lambda: f"{s.bind_address}:{self.port}",
             ),
             healthz=Healthz(self._health.readiness),
+            extensions=[Changes(connected, lambda: self._endpoints.registry, self._sealer, access)],
             metrics=Metrics(),
             request_timeout_seconds=s.request_timeout_seconds,
         )

@@ -57,6 +57,7 @@ def _paths(*paths: str) -> Rule:
 _PUBLIC = (_paths("/healthz", "/livez", "/readyz", "/version", "/version/"),)
 _DISCOVERY = (
     _paths("/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/healthz", "/livez", "/readyz", "/version"),
+    _paths("/backbeat/changes"),  # asks for itself what its caller may watch
     _on(["authorization.k8s.io"], ["selfsubjectaccessreviews", "selfsubjectrulesreviews"], ["create"]),
     _on(["authentication.k8s.io"], ["selfsubjectreviews"], ["create"]),
 )

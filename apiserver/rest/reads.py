@@ -11,6 +11,8 @@ What a LIST shows, by `resourceVersion` and `resourceVersionMatch`:
     N, NotOlderThan or none  a state not older than N
     N, Exact                 the state at N; also without a match when there is a limit, as upstream does
     continue                 the state that the first page was taken from
+
+States of the past come from the cache's window, and from the stream where that does not reach back so far.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from typing import Any
 import orjson
 
 from apiserver.api import status
-from apiserver.cache import Cache, Cached, ContinueToken, ListPage, SnapshotExpired
+from apiserver.cache import Cache, Cached, ContinueToken, ListPage, Matcher, SnapshotExpired
+from apiserver.history.state import Snapshots, TooMuchChanged
 from apiserver.rest import continuation, encode, objectform
 from apiserver.rest.call import Call
 from apiserver.rest.forms import form_of
@@ -31,8 +34,10 @@ from apiserver.rest.options import EXACT, ListOptions, list_options, parse_rv
 from apiserver.rest.records import Current, Records, unavailable
 from apiserver.rest.selection import matcher_of
 from apiserver.store.base import Store, StoredResource, StoreUnavailable
+from apiserver.store.seal import Unsealable
 from apiserver.watch import View, WatchHub, WatchOptions
 from apiserver.watch.frames import too_large
+from broker.errors import BusUnavailable, StreamExpired, StreamMissing
 
 Obj = dict[str, Any]
 Fill = Callable[[Sequence[bytes]], Awaitable[Sequence[bytes]]]
@@ -54,6 +59,7 @@ class Reader:
         store: Store,
         cache: Cache,
         hub: WatchHub,
+        snapshots: Snapshots,
         *,
         bus_connected: Callable[[], bool],
         live: Mapping[StoredResource, Fill] = {},
@@ -62,6 +68,7 @@ class Reader:
         self._store = store
         self._cache = cache
         self._hub = hub
+        self._snapshots = snapshots
         self._bus_connected = bus_connected
         self._live = live
         """Resources whose objects are completed with something of this moment whenever they are read."""
@@ -94,10 +101,22 @@ class Reader:
             return self._cache.list(
                 call.endpoint.stored, namespace=call.namespace, match=match, limit=options.limit, after=after
             )
-        except SnapshotExpired as err:
-            if after is not None and after.key:
-                raise continuation.too_old(after) from err
-            raise status.Expired(_LIST_TOO_OLD) from err
+        except SnapshotExpired:
+            if after is None:
+                raise
+            return await self._page_of_the_past(call, match, options.limit, after)
+
+    async def _page_of_the_past(self, call: Call, match: Matcher | None, limit: int, after: ContinueToken) -> ListPage:
+        """The window does not reach back so far; the stream may."""
+        try:
+            table = await self._snapshots.table_at(call.endpoint.stored, after.rv)
+            return table.list(namespace=call.namespace, match=match, limit=limit, after=after, rv=after.rv)
+        except (StreamExpired, TooMuchChanged) as err:
+            raise (continuation.too_old(after) if after.key else status.Expired(_LIST_TOO_OLD)) from err
+        except (BusUnavailable, StreamMissing) as err:
+            raise status.ServiceUnavailable(f"the stream cannot be read: {err}", retry_after_seconds=1) from err
+        except Unsealable as err:
+            raise status.internal_error(err) from err
 
     async def _snapshot(self, options: ListOptions) -> ContinueToken | None:
         """The state that a LIST shows, once it can be had. None stands for what the cache holds."""
