@@ -1,7 +1,11 @@
-"""`backbeat apiserver|controllers|scheduler|kubelet`: each part alone, from flags and BACKBEAT_… variables."""
+"""`backbeat apiserver|controllers|scheduler|kubelet`: each part alone, from flags and BACKBEAT_… variables.
+
+The settings that somebody who starts a part by hand may need have a flag; each of the others has its variable.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,21 +59,23 @@ def add_parts(app: typer.Typer) -> None:
 
 
 def _run(name: str, values: dict[str, Any]) -> None:
-    from deploy.parts import run_part
+    from deploy.parts import from_environment, run_part
 
-    raise typer.Exit(run_part(name, values, warn=True))
+    given = {setting: value for setting, value in values.items() if value is not None}
+    raise typer.Exit(run_part(name, {**from_environment(name, os.environ), **given}, warn=True))
 
 
 def apiserver(
-    redis: Annotated[
+    redis_url: Annotated[
         str | None,
         typer.Option(
+            "--redis",
             metavar="URL",
             envvar="BACKBEAT_REDIS_URL",
             help="unix:///path, redis:// or rediss://. Better in the variable than in the flag, if it has a password.",
         ),
     ] = None,
-    nats: NatsOption = None,
+    nats_url: NatsOption = None,
     bind_address: Annotated[str | None, typer.Option(envvar="BACKBEAT_BIND_ADDRESS", help="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(envvar="BACKBEAT_PORT", help="6443; 0 picks a free one.")] = None,
     tls_cert_file: Annotated[
@@ -111,26 +117,7 @@ def apiserver(
     health_file: HealthOption = None,
 ) -> None:
     """The API server: HTTPS in front of Redis and NATS."""
-    _run(
-        "apiserver",
-        {
-            "redis_url": redis,
-            "nats_url": nats,
-            "bind_address": bind_address,
-            "port": port,
-            "tls_cert_file": tls_cert_file,
-            "tls_private_key_file": tls_private_key_file,
-            "client_ca_file": client_ca_file,
-            "token_auth_file": token_auth_file,
-            "secrets_key_file": secrets_key_file,
-            "cluster_name": cluster_name,
-            "replicas": replicas,
-            "stream_max_age_seconds": stream_max_age_seconds,
-            "stream_max_bytes": stream_max_bytes,
-            "service_cluster_ip_range": service_cluster_ip_range,
-            "health_file": health_file,
-        },
-    )
+    _run("apiserver", dict(locals()))  # the parameters are called as the settings
 
 
 def controllers(

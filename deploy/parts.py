@@ -82,7 +82,7 @@ def run_part(name: str, values: Mapping[str, Any], *, warn: bool = False) -> int
     """Run until it is told to stop. Returns the exit code. `warn`: say at the start which servers are away."""
     part = PARTS[name]
     try:
-        settings = _settings(part, {field: value for field, value in values.items() if value is not None})
+        settings = _settings(part, values)
         for line in unreachable(settings) if warn else ():
             _say(f"backbeat {name}: {line}")
         _load(part.entry)(settings)

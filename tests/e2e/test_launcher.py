@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -410,6 +411,25 @@ def test_one_process_simulates_all_nodes(tmp_path: Path) -> None:
     with ControlPlane(tmp_path, nodes=20, runtime="sim") as plane:
         assert plane.names == ["redis", "nats", "apiserver", "scheduler", "controllers", "kubelets"]
         assert plane.kubectl("get", "nodes", "--no-headers").out.count(" Ready ") == 20
+
+
+def test_a_part_that_is_started_by_hand_joins_and_ends_when_told(tmp_path: Path) -> None:
+    with ControlPlane(tmp_path, nodes=0) as plane:
+        settings = json.loads((plane.data_dir / "settings.json").read_text())
+        nats = f"nats://agent:{settings['nats_agent_password']}@127.0.0.1:{settings['nats_port']}"
+        command = [sys.executable, "-P", "-m", "deploy.cli", "kubelet", "--node=extra", "--runtime=sim"]
+        command += [f"--root-dir={tmp_path / 'extra'}", f"--kubeconfig={plane.kubeconfig}"]
+        with (tmp_path / "log").open("wb") as log:
+            kubelet = subprocess.Popen(command, stderr=log, env={**clean_environment(), "BACKBEAT_NATS_URL": nats})
+        try:
+            nodes = ("get", "node", "extra", "--no-headers", "--ignore-not-found")
+            wait_for(lambda: " Ready " in plane.kubectl(*nodes).out, what="the node to be Ready")
+            kubelet.terminate()
+            assert kubelet.wait(20) == 0
+        finally:
+            kubelet.kill()
+            kubelet.wait()
+        assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_down_where_nothing_runs_says_so(tmp_path: Path) -> None:
