@@ -93,7 +93,7 @@ def check_patched(obj: Any, *, resource: Resource, schema: Schema, mode: str, sh
     quoted = orjson.dumps(obj).decode() if shown is None else shown
     try:
         claimed = _claim(obj, resource)
-        why = unfit(claimed, resource) if claimed is not None else ""
+        why = claimed and (unfit(claimed, resource) or other_version(claimed, resource))
         if why:
             raise _invalid_patch(quoted, why)
         checked = check(schema, obj)

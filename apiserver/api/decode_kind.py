@@ -10,6 +10,8 @@ from apiserver.api.schema_source import definitions_by_gvk
 
 _SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 """Upstream's messages name the source line of their table of kinds."""
+_LIST = ("", "v1", "List")
+"""The kind of what clients gather; OpenAPI does not have it."""
 _INTERNAL_PACKAGES = {"": "core", "events.k8s.io": "core"}
 """The Go package of a group's internal types, where it is not the group's first label."""
 
@@ -48,17 +50,14 @@ def _split(api_version: str) -> tuple[str, str]:
 
 def unfit(claimed: Claim, resource: Resource) -> str:
     """Why an object of this kind can't be decoded into the resource's; empty where it can."""
-    if (claimed.group, claimed.version, claimed.kind) not in definitions_by_gvk() and not _is(claimed, resource):
+    gvk = (claimed.group, claimed.version, claimed.kind)
+    if gvk not in definitions_by_gvk() and gvk not in (resource.gvk, _LIST):
         named = f"no kind {quoted(claimed.kind)} is registered for version {quoted(claimed.api_version)}"
         return f'{named} in scheme "{_SCHEME}"'
     ours, theirs = _internal(resource.group, resource.kind), _internal(claimed.group, claimed.kind)
     if ours == theirs:
         return ""
     return f"converting ({claimed.version}.{claimed.kind}) to ({ours}): unknown conversion"
-
-
-def _is(claimed: Claim, resource: Resource) -> bool:
-    return (claimed.group, claimed.version, claimed.kind) == resource.gvk
 
 
 def _internal(group: str, kind: str) -> str:

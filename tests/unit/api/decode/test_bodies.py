@@ -76,7 +76,7 @@ def test_a_kind_that_nobody_knows_is_refused(api_version: str, kind: str, versio
     )
 
 
-@pytest.mark.parametrize(("api_version", "kind"), [("v1", "Pod"), ("apps/v1", "Deployment"), ("batch/v1", "CronJob")])
+@pytest.mark.parametrize(("api_version", "kind"), [("v1", "Pod"), ("apps/v1", "Deployment"), ("v1", "List")])
 def test_a_kind_that_belongs_elsewhere_is_refused(api_version: str, kind: str) -> None:
     assert refusal({"apiVersion": api_version, "kind": kind}) == (
         f'{kind} in version "v1" cannot be handled as a ConfigMap: converting (v1.{kind}) to (core.ConfigMap): unknown '

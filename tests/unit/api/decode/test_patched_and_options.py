@@ -8,7 +8,7 @@ import pytest
 from apiserver.api.decode import Decoded, check_patched, decode_options
 from apiserver.api.schema import schema_for
 from apiserver.api.status import BadRequest, Invalid, UnsupportedMediaType
-from tests.unit.api.decode.bodies import CONFIG_MAPS, DEPLOYMENTS, JSON, PROTOBUF, YAML
+from tests.unit.api.decode.bodies import CONFIG_MAPS, DEPLOYMENTS, JSON, PROTOBUF, YAML, resource
 
 
 def patched(obj: Any, *, mode: str = "warn", shown: str | None = None) -> Decoded:
@@ -54,6 +54,13 @@ def test_a_patch_that_adds_an_unknown_field_is_invalid_in_strict_mode() -> None:
 def test_a_patch_can_not_change_the_kind() -> None:
     assert "unknown conversion" in refused(a_deployment() | {"apiVersion": "v1", "kind": "Pod"}).message
     assert 'no kind "X" is registered' in refused(a_deployment() | {"kind": "X"}).message
+
+
+def test_a_patch_can_not_change_the_version() -> None:
+    target = resource("horizontalpodautoscalers", "autoscaling", "v2")
+    obj = {"apiVersion": "autoscaling/v1", "kind": target.kind}
+    with pytest.raises(Invalid, match=r"the API version in the data \(autoscaling/v1\) does not match"):
+        check_patched(obj, resource=target, schema=schema_for(target.definition), mode="warn")
 
 
 @pytest.mark.parametrize("wrong", [[], "x", 5, True, None])
