@@ -50,7 +50,12 @@ class Client:
 
     def __init__(self, port: int, tls: ssl.SSLContext, token: str | None) -> None:
         self._connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=tls)
+        self._tls = tls
         self._token = token
+
+    def like(self) -> Client:
+        """Another one for another thread: a connection serves one request at a time."""
+        return Client(self._connection.port, self._tls, self._token)
 
     def request(
         self,
@@ -113,9 +118,7 @@ class Client:
 
     def watch(self, path: str, *, headers: Mapping[str, str] | None = None, **query: Any) -> WatchLines:
         """A watch on a connection of its own."""
-        own = http.client.HTTPSConnection(
-            self._connection.host, self._connection.port, timeout=60, context=self._connection._context
-        )
+        own = http.client.HTTPSConnection(self._connection.host, self._connection.port, timeout=60, context=self._tls)
         sent = {"Authorization": f"Bearer {self._token}", **(headers or {})}
         own.request("GET", f"{path}?{urlencode(query)}", headers=sent)
         return WatchLines(own, own.getresponse())
