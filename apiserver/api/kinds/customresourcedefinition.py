@@ -92,7 +92,7 @@ def _check_versions(spec: Definition, errors: Errors) -> None:
         seen.add(name)
         for complaint in names.dns1035_label(name):
             errors.append(invalid_value(f"{path}[{i}].name", name, complaint))
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
+        if (version.get("schema") or {}).get("openAPIV3Schema") is None:
             errors.append(required(f"{path}[{i}].schema.openAPIV3Schema", "schemas are required"))
     if len(_stored(spec)) != 1:
         told = "must have exactly one version marked as storage version"

@@ -23,6 +23,7 @@ from tests.unit.api.kinds_core.objects import a_node, a_service, an_object, enco
 from tests.unit.api.kinds_core.whole_others import OTHERS
 
 TIME = "2026-01-02T11:59:00Z"
+MICRO_TIME = "2026-01-02T11:59:00.000000Z"
 REFERENCE = {"kind": "Pod", "name": "a", "namespace": "default", "uid": "u", "apiVersion": "v1", "fieldPath": "spec"}
 
 CORE: list[tuple[KindRules, dict[str, Any]]] = [
@@ -57,7 +58,9 @@ CORE: list[tuple[KindRules, dict[str, Any]]] = [
     ),
     (
         lease.RULES,
-        an_object(spec={"holderIdentity": "a", "leaseDurationSeconds": 1, "leaseTransitions": 1, "renewTime": TIME}),
+        an_object(
+            spec={"holderIdentity": "a", "leaseDurationSeconds": 1, "leaseTransitions": 1, "renewTime": MICRO_TIME}
+        ),
     ),
     (
         service.RULES,
@@ -85,7 +88,7 @@ CORE: list[tuple[KindRules, dict[str, Any]]] = [
         event.RULES,
         an_object(
             involvedObject=REFERENCE,
-            eventTime=TIME,
+            eventTime=MICRO_TIME,
             reason="R",
             action="A",
             type="Normal",
@@ -96,7 +99,7 @@ CORE: list[tuple[KindRules, dict[str, Any]]] = [
             firstTimestamp=TIME,
             lastTimestamp=TIME,
             count=2,
-            series={"count": 2, "lastObservedTime": TIME},
+            series={"count": 2, "lastObservedTime": MICRO_TIME},
         ),
     ),
     (
@@ -104,14 +107,14 @@ CORE: list[tuple[KindRules, dict[str, Any]]] = [
         an_object(
             regarding=REFERENCE,
             related=REFERENCE,
-            eventTime=TIME,
+            eventTime=MICRO_TIME,
             reason="R",
             action="A",
             type="Warning",
             note="m",
             reportingController="a/b",
             reportingInstance="c",
-            series={"count": 2, "lastObservedTime": TIME},
+            series={"count": 2, "lastObservedTime": MICRO_TIME},
         ),
     ),
     (

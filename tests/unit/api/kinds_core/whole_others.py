@@ -222,7 +222,9 @@ OTHERS: list[tuple[KindRules, dict[str, Any]]] = [
                 "group": "example.com",
                 "scope": "Namespaced",
                 "names": {"plural": "widgets", "kind": "Widget", "shortNames": ["wd"], "categories": ["all"]},
-                "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"a": 1}}}],
+                "versions": [
+                    {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+                ],
                 "conversion": {
                     "strategy": "Webhook",
                     "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": {"url": "https://a.b"}},
