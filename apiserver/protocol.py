@@ -1,5 +1,5 @@
 """The HTTP protocol of uvicorn with what it leaves out: the client's certificate, a way to drop a connection at once,
-and a bound on the size of headers.
+a bound on the size of headers, and an end that does not wait for clients.
 
 Each request of a connection finds in `scope["state"]`:
 
@@ -17,9 +17,14 @@ MAX_HEADER_BYTES = 1024 * 1024
 """As Go's `http.DefaultMaxHeaderBytes`. A request whose headers are longer is answered 400."""
 
 
+LINGER_SECONDS = 1.0
+"""How long a server that stops waits for a client to answer the end of TLS, which most never do."""
+
+
 class CertificateProtocol(HttpToolsProtocol):
     _head_bytes: int | None = 0
     """What was received of a request's headers; None while its body is received."""
+    _stopping = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -44,3 +49,17 @@ class CertificateProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._head_bytes = 0
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._stopping = True
+        self._linger()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._stopping:
+            self._linger()
+
+    def _linger(self) -> None:
+        if self.transport.is_closing():
+            self.loop.call_later(LINGER_SECONDS, self.transport.abort)

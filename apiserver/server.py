@@ -48,6 +48,7 @@ from apiserver.rest.subresources import SERVED, Subresources
 from apiserver.rest.virtual import Virtual
 from apiserver.settings import ServerSettings
 from apiserver.store.base import StoredResource
+from apiserver.store.footing import StreamView
 from apiserver.store.redis import RedisStore
 from apiserver.store.seal import Sealer, load_keys
 from apiserver.subscriptions.access import Access
@@ -55,12 +56,12 @@ from apiserver.subscriptions.credentials import BusAddress, CredentialDesk
 from apiserver.subscriptions.keeper import Keeper
 from apiserver.subscriptions.live import LiveStatus
 from apiserver.subscriptions.spec import SUBSCRIPTIONS
-from apiserver.watch import WatchHub
+from apiserver.watch import WatchHub, WatchSettings
 from broker.connection import Connection
 from broker.login import UrlLogin
 from broker.nkeys import KeyPair
-from broker.relay import Relay
-from broker.stream import StreamSettings, serve_state
+from broker.relay import Relay, RelaySettings
+from broker.stream import StreamSettings, known_end, serve_state
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +75,11 @@ class _Uvicorn(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    def drop_connections(self) -> None:
+        """What is left after the graceful end: clients that do not read, or do not answer the end of TLS."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 class Server:
@@ -89,6 +95,7 @@ class Server:
             settings.redis_url.get_secret_value(),
             cluster=settings.cluster_name,
             outbox_limit_entries=settings.outbox_limit_entries,
+            stream=StreamView(end=lambda: known_end(self._connection), seen=lambda: self._cache.rv),
         )
         self._connection = Connection(settings.nats_url.get_secret_value(), name="apiserver")
         stream = StreamSettings(
@@ -97,10 +104,12 @@ class Server:
             replicas=settings.replicas,
         )
         holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self._relay = Relay(self._connection, self._store.outbox, stream, holder=holder)
+        relaying = RelaySettings(margin=min(RelaySettings().margin, settings.outbox_limit_entries // 4))
+        self._relay = Relay(self._connection, self._store.outbox, stream, holder=holder, settings=relaying)
         self._sealer = Sealer(load_keys(settings.secrets_key_file))
         self._cache = Cache(self._store, self._connection, sealer=self._sealer, fields_of=self._fields_of)
-        self._hub = WatchHub(self._cache, self._connection)
+        watching = WatchSettings(max_lag_bytes=settings.watch_lag_limit_bytes)
+        self._hub = WatchHub(self._cache, self._connection, watching)
         self._health = Health(self._store, self._connection, self._cache, self._relay)
         self._app = self._build_app()
 
@@ -176,6 +185,7 @@ class Server:
                 http.should_exit = True
                 self._hub.close()
                 await serving
+                http.drop_connections()
                 for part in parts:
                     part.cancel()
         finally:

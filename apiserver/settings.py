@@ -53,6 +53,8 @@ class ServerSettings(BaseModel):
     outbox_limit_entries: int = Field(default=1_000_000, gt=0)
     """Unpublished changes that may wait while NATS is away; then writes are refused with 503."""
     service_cluster_ip_range: str = "10.96.0.0/16"
+    watch_lag_limit_bytes: int = Field(default=64 * 1024**2, gt=0)
+    """A watcher that has more than this yet to read is cut off, so that slow ones cost a bounded amount of memory."""
     request_timeout_seconds: float = Field(default=60.0, gt=0)
     """For every request that is not a watch or a followed log (upstream: `--request-timeout`)."""
 

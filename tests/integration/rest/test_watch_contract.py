@@ -32,7 +32,7 @@ class History:
         """What a watch from before the first step shows; with a label, as the selection sees it."""
         seen: list[Seen] = []
         inside: dict[str, bool] = {}
-        for kind, name, version, labels in self.steps:
+        for _, name, version, labels in self.steps:
             before = inside.get(name, False)
             after = labels is not None and (not label or labels.get("color") == label)
             inside[name] = after
