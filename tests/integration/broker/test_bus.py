@@ -269,20 +269,6 @@ async def test_a_filter_selects_on_the_server(nats_server: Nats) -> None:
         assert await take(subscriber, 10) == list(range(2, 31, 3))
 
 
-async def test_an_agents_credentials_cannot_publish_changes(nats_server: Nats) -> None:
-    outbox = ListOutbox()
-    outbox.commit(1)
-    async with (
-        connected(nats_server) as connection,
-        relaying(connection, outbox),
-        Connection(nats_server.agent_url, name="agent").running() as agent,
-    ):
-        await published(connection, 1)
-        await agent.publish("changes.core.pods.default.forged._", b"{}")
-        await agent.flush()
-        assert (await state(connection)).last == 1
-
-
 @contextlib.asynccontextmanager
 async def serving(connection: Connection, handlers: dict[str, node_rpc.Handler]) -> AsyncIterator[None]:
     task = asyncio.create_task(node_rpc.Server(connection, "node-1", handlers).run())
