@@ -4,7 +4,8 @@ A pod is in one of four situations, looked at in this order:
 
     gone        the API has no such pod: kill everything at once, then forget it
     deleted     it has a deletionTimestamp: stop with its grace; then the API object may go
-    over        it reached Succeeded or Failed, ran past its deadline, or cannot go on: stop what still runs
+    over        it reached Succeeded or Failed, ran past its deadline, or cannot go on: stop what still runs, then the
+                sandbox
     wanted      sandbox, init containers one after the other, then sidecars and main containers side by side
 
 Stopping has an order too: first the main containers, then sidecars, the last first. A decision never depends on the
@@ -34,7 +35,7 @@ from agents.kubelet.podspec import (
     restarts,
     sidecars,
 )
-from agents.kubelet.runtime import Container, ContainerId, ContainerState
+from agents.kubelet.runtime import Container, ContainerId, ContainerState, SandboxId
 
 LEAST_SIDECAR_GRACE_SECONDS = 2.0
 DEADLINE_MESSAGE = "Pod was active on the node longer than the specified deadline"
@@ -66,6 +67,13 @@ class RemoveContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class StopSandbox:
+    """Nothing will run in it any more: its address is free for others. Logs stay until the pod is removed."""
+
+    id: SandboxId
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Remove the sandbox, the volumes and the memory of the pod."""
 
@@ -75,7 +83,7 @@ class Release:
     """Everything has ended: report the last status and delete the API object with grace 0."""
 
 
-Action = MakeSandbox | StartContainer | StopContainer | RemoveContainer | Forget | Release
+Action = MakeSandbox | StartContainer | StopContainer | RemoveContainer | StopSandbox | Forget | Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +113,8 @@ def decide(pod: Obj, observed: Observed, now: datetime) -> Plan:
         reason, message = _ended_by(pod, now)
         return Plan(actions=tuple(stops) or (Release(),), over=True, reason=reason, message=message)
     if phase_of(pod) in TERMINAL_PHASES or _is_past_deadline(pod, now):
-        stops = _stop_all(pod, observed, now, grace=grace_seconds(pod))
         reason, message = _ended_by(pod, now)
-        return Plan(actions=tuple(stops), over=True, reason=reason, message=message)
+        return Plan(actions=_end(pod, observed, now), over=True, reason=reason, message=message)
     return _wanted(pod, observed, now)
 
 
@@ -128,6 +135,14 @@ def _deadline(pod: Obj) -> datetime | None:
 def _is_past_deadline(pod: Obj, now: datetime) -> bool:
     deadline = _deadline(pod)
     return deadline is not None and now >= deadline
+
+
+def _end(pod: Obj, observed: Observed, now: datetime) -> tuple[Action, ...]:
+    """Bring a pod that goes on no more to rest, and leave it so until it is deleted."""
+    stops = _stop_all(pod, observed, now, grace=grace_seconds(pod))
+    if stops or observed.sandbox is None or not observed.sandbox.ready:
+        return tuple(stops)
+    return (StopSandbox(observed.sandbox.id),)
 
 
 def _stop_all(pod: Obj, observed: Observed, now: datetime, *, grace: float) -> list[StopContainer]:
@@ -163,8 +178,8 @@ class _Draft:
         if at is not None and (self.wake_at is None or at < self.wake_at):
             self.wake_at = at
 
-    def plan(self, *, over: bool = False) -> Plan:
-        return Plan(actions=tuple(self.actions), wake_at=self.wake_at, waiting=self.waiting, over=over)
+    def plan(self) -> Plan:
+        return Plan(actions=tuple(self.actions), wake_at=self.wake_at, waiting=self.waiting)
 
 
 def _wanted(pod: Obj, observed: Observed, now: datetime) -> Plan:
@@ -178,12 +193,10 @@ def _wanted(pod: Obj, observed: Observed, now: datetime) -> Plan:
             draft.actions.append(MakeSandbox())
         return draft.plan()
     if _mains_are_done(pod, observed):
-        draft.actions.extend(_stop_all(pod, observed, now, grace=grace_seconds(pod)))
-        return draft.plan(over=True)
+        return Plan(actions=_end(pod, observed, now), over=True)
     initialized = _step_init(pod, observed, now, draft)
     if initialized is None:
-        draft.actions.extend(_stop_all(pod, observed, now, grace=grace_seconds(pod)))
-        return draft.plan(over=True)
+        return Plan(actions=_end(pod, observed, now), over=True)
     if initialized:
         for spec in main_containers(pod):
             _step(pod, spec, observed, now, draft)

@@ -10,10 +10,11 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from agents.kubelet.container_dir import StoredContainer
-from agents.kubelet.runtime import ExecResult, RuntimeFailure
+from agents.kubelet.runtime import ExecResult, RunAs, RuntimeFailure
 
 MAX_OUTPUT = 10 * 1024
 """Upstream keeps as much of a probe's output."""
@@ -34,13 +35,22 @@ async def run_command(stored: StoredContainer, command: Sequence[str], *, timeou
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
-            user=run_as.uid,
-            group=run_as.gid,
-            extra_groups=list(run_as.groups) or None,
+            # NB: uvloop's subprocesses take no `user`, `group` and `extra_groups`.
+            preexec_fn=None if run_as == RunAs() else partial(_become, run_as),
         )
     except OSError as err:
         raise RuntimeFailure(f'exec: "{command[0]}": {(err.strerror or str(err)).lower()}') from err
     return await _wait(process, timeout_seconds)
+
+
+def _become(run_as: RunAs) -> None:
+    """In the child, before its program: as the container's shim does it."""
+    if run_as.groups:
+        os.setgroups(run_as.groups)
+    if run_as.gid is not None:
+        os.setgid(run_as.gid)
+    if run_as.uid is not None:
+        os.setuid(run_as.uid)
 
 
 async def _wait(process: asyncio.subprocess.Process, timeout_seconds: float) -> ExecResult:

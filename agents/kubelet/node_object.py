@@ -11,6 +11,7 @@ from agents.kubelet.machine import Free, Machine
 from agents.kubelet.podspec import format_time
 from agents.kubelet.runtime import RuntimeStatus, RuntimeVersion
 from agents.kubelet.settings import SIM_CPU, SIM_MEMORY, SIM_STORAGE, Capacity, Pressure
+from apiserver.api.quantity import canonical
 
 Obj = dict[str, Any]
 
@@ -32,18 +33,19 @@ class NodeFacts:
 
 
 def capacity(machine: Machine, wanted: Capacity, *, simulated: bool) -> dict[str, str]:
-    """As quantities; all of it is allocatable."""
+    """As quantities, written as the API writes them; all of it is allocatable. Raises NotAQuantity."""
     if simulated:
         cpu, memory, storage = SIM_CPU, SIM_MEMORY, SIM_STORAGE
     else:
         cpu = str(machine.cpus)
         memory, storage = f"{machine.memory_bytes // 1024}Ki", f"{machine.disk_bytes // 1024}Ki"
-    return {
+    amounts = {
         "cpu": wanted.cpu or cpu,
         "memory": wanted.memory or memory,
         "ephemeral-storage": wanted.ephemeral_storage or storage,
         "pods": str(wanted.max_pods),
     }
+    return {name: canonical(text) for name, text in amounts.items()}
 
 
 def labels(name: str, machine: Machine, extra: Mapping[str, str]) -> dict[str, str]:

@@ -78,6 +78,7 @@ class NodeReporter:
         self._lease: Obj | None = None
         self._wake = asyncio.Event()
         self._told_at = 0.0
+        self._in_vain: Obj = {}
 
     @property
     def name(self) -> str:
@@ -157,7 +158,10 @@ class NodeReporter:
         node = self._node or {}
         known = (node.get("status") or {}).get("conditions") or ()
         fresh = conditions(known, await self._health(), _now())
-        patch = status_patch(node, node_status(self.facts, fresh))
+        wanted = node_status(self.facts, fresh)
+        patch = status_patch(node, wanted)
+        if patch == self._in_vain:
+            patch = {}
         now = asyncio.get_running_loop().time()
         if not patch and self._told_at and now - self._told_at < self._beats.status_at_least_seconds:
             return
@@ -170,6 +174,8 @@ class NodeReporter:
             log.warning("the node was deleted from the API; restart the kubelet to register it again", node=self.name)
             self._told_at = now
             return
+        # What the API keeps differently although it was just told must not be sent in a circle.
+        self._in_vain = status_patch(self._node, wanted)
         self._tell_transition(known, fresh, first=not self._told_at)
         self._told_at = now
 

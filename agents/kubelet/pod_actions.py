@@ -22,11 +22,11 @@ from agents.client.events import EventType
 from agents.kubelet.addresses import AddressesExhausted
 from agents.kubelet.backoff import Backoff, after_restart
 from agents.kubelet.container_config import Making, container_config, hostname
-from agents.kubelet.decide import Action, MakeSandbox, RemoveContainer, StartContainer, StopContainer
-from agents.kubelet.downward import PodFacts
+from agents.kubelet.decide import Action, MakeSandbox, RemoveContainer, StartContainer, StopContainer, StopSandbox
 from agents.kubelet.hooks import POST_START_TIMEOUT_SECONDS, hook, run_hook
 from agents.kubelet.host import Host
 from agents.kubelet.observed import Observed, Problem
+from agents.kubelet.pod_volumes import PodVolumes
 from agents.kubelet.podspec import Obj, all_containers, full_name, init_containers, named, uid_of
 from agents.kubelet.probing import Target
 from agents.kubelet.runtime import (
@@ -38,8 +38,7 @@ from agents.kubelet.runtime import (
     SandboxConfig,
     StartFailed,
 )
-from agents.kubelet.sources import Sources
-from agents.kubelet.volumes import VolumeRefused, Volumes
+from agents.kubelet.volumes import VolumeRefused
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +47,7 @@ RETRY_SECONDS = 10.0
 MOUNT_RETRY_FIRST, MOUNT_RETRY_LONGEST = timedelta(seconds=0.5), timedelta(seconds=122)
 LEAST_GRACE_SECONDS = 2.0
 """What a container gets to end although its preStop hook used the whole grace."""
-SANDBOX = "sandbox"
+SANDBOX, VOLUMES = "sandbox", "volumes"
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -65,7 +64,7 @@ class PodActions:
         self._stops: dict[ContainerId, float] = {}
         self._killed: set[ContainerId] = set()
         self._told_of_backoff: set[ContainerId] = set()
-        self._volumes: dict[str, str] | None = None
+        self.volumes = PodVolumes(host)
         self._mount_failures = 0
         self.backoffs: dict[str, Backoff] = {}
         self.problems: dict[str, Problem] = {}
@@ -79,11 +78,13 @@ class PodActions:
         return bool(self._tasks)
 
     @property
-    def held_seconds(self) -> float | None:
-        """How long something is held back yet; None: nothing is."""
+    def due_seconds(self) -> float | None:
+        """When something of ours is due again, from now: what is held back, a refresh. None: nothing."""
         now = asyncio.get_running_loop().time()
         self._held = {slot: until for slot, until in self._held.items() if until > now}
-        return min(self._held.values()) - now if self._held else None
+        waits = [until - now for until in self._held.values()]
+        refresh = self.volumes.due_seconds
+        return min(waits if refresh is None else [*waits, refresh], default=None)
 
     def begin(self, actions: Iterable[Action], observed: Observed) -> None:
         for action in actions:
@@ -94,9 +95,17 @@ class PodActions:
                     self._spawn(SANDBOX, self._make_sandbox)
                 case StartContainer():
                     self._begin_start(action, observed.sandbox)
+                case StopSandbox(id_):
+                    self._spawn(SANDBOX, partial(self._host.runtime.stop_pod_sandbox, id_))
                 case RemoveContainer(id_):
                     name = next((c.name for c in observed.containers if c.id == id_), id_)
                     self._spawn(name, partial(self._host.runtime.remove_container, id_))
+
+    def begin_refreshing(self) -> None:
+        """Of volumes, when it is time."""
+        due = self.volumes.due_seconds
+        if due is not None and due <= 0:
+            self._spawn(VOLUMES, lambda: self.volumes.refresh(self._pod()))
 
     def begin_forgetting(self) -> None:
         self._spawn(SANDBOX, self._forget)
@@ -183,7 +192,7 @@ class PodActions:
             host_network=bool(spec.get("hostNetwork")),
         )
         try:
-            await self._prepare(self._make_volumes(pod))
+            await self._prepare(self.volumes.make(pod))
             await self._host.runtime.run_pod_sandbox(config)
         except VolumeRefused as err:
             self._pod_failed("FailedMount", str(err))
@@ -197,29 +206,6 @@ class PodActions:
         self._mount_failures = min(self._mount_failures + 1, 16)
         self.pod_problem = Problem(reason, message, self._host.now() + wait)
         self.tell("", "Warning", reason, message)
-
-    async def _make_volumes(self, pod: Obj) -> dict[str, str]:
-        if self._volumes is None:
-            folder = self._host.store.folder(uid_of(pod))
-            if folder is None or not self._host.runs_processes:
-                self._volumes = {v["name"]: f"/volumes/{v['name']}" for v in pod["spec"].get("volumes") or ()}
-            else:
-                self._volumes = await Volumes(folder, facts=self._facts(pod, ""), sources=self._sources(pod)).make()
-        return self._volumes
-
-    def _sources(self, pod: Obj) -> Sources:
-        folder = self._host.store.folder(uid_of(pod))
-        return Sources(self._host.fetch, pod["metadata"]["namespace"], folder / "sources" if folder else None)
-
-    def _facts(self, pod: Obj, ip: str) -> PodFacts:
-        node = pod["spec"]["nodeName"]
-        return PodFacts(
-            pod=pod,
-            node=node,
-            host_ip=self._host.runtime.node_address(node),
-            pod_ip=ip,
-            capacity=self._host.capacity,
-        )
 
     async def _forget(self) -> None:
         uid = uid_of(self._pod())
@@ -260,9 +246,9 @@ class PodActions:
 
     async def _config(self, pod: Obj, spec: Obj, attempt: int, sandbox: Sandbox) -> ContainerConfig:
         making = Making(
-            facts=self._facts(pod, sandbox.ip),
-            sources=self._sources(pod),
-            volumes=await self._make_volumes(pod),
+            facts=self.volumes.facts(pod, sandbox.ip),
+            sources=self.volumes.sources(pod),
+            volumes=await self.volumes.make(pod),
             path=self._host.path,
             needs_command=self._host.runs_processes,
             may_switch_user=self._host.may_switch_user,

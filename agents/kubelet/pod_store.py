@@ -37,6 +37,11 @@ class PodStore:
             return []
         return [pod for path in sorted(pods.glob("*/pod.json")) if (pod := _read(path)) is not None]
 
+    def known(self) -> list[PodUid]:
+        """Every pod that has a directory, readable or not."""
+        pods = self._root / "pods" if self._root else None
+        return [PodUid(p.name) for p in pods.iterdir() if p.is_dir()] if pods is not None and pods.is_dir() else []
+
     def save(self, pod: Obj) -> None:
         """Raises OSError."""
         folder = self.folder(PodUid(pod["metadata"]["uid"]))

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 SETTLING_SECONDS = 0.1
 """A status is written a little later while something is being done: most often one write then says it all."""
+LEAST_SECONDS = 0.05
+"""Between two looks that only time asks for: whatever is wrong with the times, the event loop goes on."""
 
 
 class PodWorker:
@@ -112,6 +114,8 @@ class PodWorker:
         if plan.over:
             self._probes.ending = True
             self._actions.give_up_starts()
+        else:
+            self._actions.begin_refreshing()
         self._begin(plan, observed)
         if not self._gone:
             self._report(pod, observed, plan, now)
@@ -181,8 +185,8 @@ class PodWorker:
         await self._actions.close()
 
     def _next_look(self, plan: Plan, now: datetime) -> float | None:
-        waits = [self._actions.held_seconds]
+        waits = [self._actions.due_seconds]
         if plan.wake_at is not None:
             waits.append((plan.wake_at - now).total_seconds())
         known = [w for w in waits if w is not None]
-        return max(0.0, min(known)) if known else None
+        return max(LEAST_SECONDS, min(known)) if known else None

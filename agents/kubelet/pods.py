@@ -165,6 +165,9 @@ class Pods:
             if sandbox.config.uid not in self._workers:
                 log.warning("a sandbox without a pod is removed", pod=sandbox.config.name, uid=sandbox.config.uid)
                 await self.host.runtime.remove_pod_sandbox(sandbox.id)
+        for uid in self.host.store.known():
+            if uid not in self._workers:
+                self.host.store.forget(uid)  # what a kubelet that was killed while it removed a pod left
 
     # Work
 
@@ -188,6 +191,7 @@ class Pods:
                 self._queue.retry(uid)
             finally:
                 self._queue.done(uid)
+            await asyncio.sleep(0)  # a look need not wait for anything, and many in a row must not hold up the rest
 
     async def _look(self, uid: PodUid) -> None:
         worker = self._workers.get(uid)

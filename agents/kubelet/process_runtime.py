@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -105,7 +106,7 @@ class ProcessRuntime:
         if sandbox is None:
             return  # the kubelet's directories of a pod whose sandbox was not made yet
         self._sandboxes[sandbox.config.uid] = sandbox
-        if not sandbox.config.host_network:
+        if _has_own_address(sandbox):
             self._addresses.keep([sandbox.ip])
         for stored in _stored(pod_dir):
             self._containers[stored.directory.id] = (sandbox.config.uid, stored)
@@ -152,15 +153,22 @@ class ProcessRuntime:
             return known
         ip = self.node_address(config.node) if config.host_network else self._addresses.take()
         sandbox = Sandbox(SandboxId(config.uid), config, ip, ready=True, created_at=datetime.now(UTC))
-        pod_dir = self._pod_dir(config.uid)
-        (pod_dir / "containers").mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(pod_dir / "sandbox.json", orjson.dumps(sandbox))
-        self._sandboxes[config.uid] = sandbox
+        (self._pod_dir(config.uid) / "containers").mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._keep(sandbox)
         return sandbox
+
+    def _keep(self, sandbox: Sandbox) -> None:
+        write_private(self._pod_dir(sandbox.config.uid) / "sandbox.json", orjson.dumps(sandbox))
+        self._sandboxes[sandbox.config.uid] = sandbox
 
     async def stop_pod_sandbox(self, sandbox_id: SandboxId) -> None:
         running = [c for c in await self.list_containers(PodUid(sandbox_id)) if c.state is ContainerState.RUNNING]
         await asyncio.gather(*(self.stop_container(c.id, grace_seconds=0) for c in running))
+        sandbox = self._sandboxes.get(PodUid(sandbox_id))
+        if sandbox is not None and sandbox.ready:
+            self._keep(replace(sandbox, ready=False))
+            if _has_own_address(sandbox):
+                self._addresses.free(sandbox.ip)
 
     async def remove_pod_sandbox(self, sandbox_id: SandboxId) -> None:
         uid = PodUid(sandbox_id)
@@ -169,9 +177,7 @@ class ProcessRuntime:
             del self._containers[id_]
             self._ended.pop(id_, None)
         await asyncio.to_thread(_remove_tree, self._pod_dir(uid))
-        sandbox = self._sandboxes.pop(uid, None)
-        if sandbox is not None and not sandbox.config.host_network:
-            self._addresses.free(sandbox.ip)
+        self._sandboxes.pop(uid, None)
 
     async def list_pod_sandboxes(self) -> Sequence[Sandbox]:
         return list(self._sandboxes.values())
@@ -308,7 +314,11 @@ def _read_sandbox(pod_dir: Path) -> Sandbox | None:
     except FileNotFoundError:
         return None
     created = datetime.fromisoformat(stored["created_at"])
-    return Sandbox(SandboxId(stored["id"]), SandboxConfig(**stored["config"]), stored["ip"], True, created)
+    return Sandbox(SandboxId(stored["id"]), SandboxConfig(**stored["config"]), stored["ip"], stored["ready"], created)
+
+
+def _has_own_address(sandbox: Sandbox) -> bool:
+    return sandbox.ready and not sandbox.config.host_network
 
 
 def _stored(pod_dir: Path) -> list[StoredContainer]:

@@ -190,7 +190,7 @@ class Runtime(Protocol):
         ...
 
     async def stop_pod_sandbox(self, sandbox_id: SandboxId) -> None:
-        """Kill what still runs in it, without grace."""
+        """Kill what still runs in it, without grace, and give its address back. It is not ready any more."""
         ...
 
     async def remove_pod_sandbox(self, sandbox_id: SandboxId) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from apiserver.api.quantity import canonical
 
 SIM_CPU, SIM_MEMORY, SIM_STORAGE = "32", "256Gi", "1Ti"
 """What a simulated node says it has, unless told otherwise."""
@@ -40,6 +42,11 @@ class Capacity(BaseModel):
     memory: str | None = None
     ephemeral_storage: str | None = None
     max_pods: int = Field(default=110, gt=0)
+
+    @field_validator("cpu", "memory", "ephemeral_storage")
+    @classmethod
+    def _is_a_quantity(cls, text: str | None) -> str | None:
+        return None if text is None else canonical(text)
 
 
 class Pressure(BaseModel):

@@ -105,15 +105,18 @@ class SimRuntime:
     async def stop_pod_sandbox(self, sandbox_id: SandboxId) -> None:
         for container in list(self._containers.get(PodUid(sandbox_id), {}).values()):
             await self.stop_container(container.id, grace_seconds=0)
+        sandbox = self._sandboxes.get(PodUid(sandbox_id))
+        if sandbox is not None and sandbox.ready:
+            self._sandboxes[PodUid(sandbox_id)] = replace(sandbox, ready=False)
+            self._ips.discard(sandbox.ip)
 
     async def remove_pod_sandbox(self, sandbox_id: SandboxId) -> None:
         uid = PodUid(sandbox_id)
+        await self.stop_pod_sandbox(sandbox_id)
         for id_ in list(self._containers.get(uid, {})):
             self._drop(id_)
         self._containers.pop(uid, None)
-        sandbox = self._sandboxes.pop(uid, None)
-        if sandbox is not None:
-            self._ips.discard(sandbox.ip)
+        self._sandboxes.pop(uid, None)
 
     async def list_pod_sandboxes(self) -> Sequence[Sandbox]:
         return list(self._sandboxes.values())

@@ -104,6 +104,9 @@ class Api:
     async def delete(self, ref: ResourceRef, name: str, **where: Any) -> Obj:
         self._find(name, where["namespace"], where["uid"])
         assert where["grace_period_seconds"] == 0
+        if self.get(name)["metadata"].get("finalizers"):
+            self.mark_deleted(name, grace=0)
+            return self.get(name)
         return self.remove(name)
 
     def _find(self, name: str, namespace: str, uid: str) -> Obj:
@@ -188,6 +191,10 @@ class Node:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def addresses_taken(self) -> int:
+        assert isinstance(self.runtime, ProcessRuntime)
+        return len(self.runtime._addresses._taken)
 
     async def containers(self, pod: str) -> list[Container]:
         return list(await self.runtime.list_containers(PodUid(f"uid-of-{pod}")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from agents.kubelet import backoff
+from agents.kubelet import backoff, pod_volumes
 from agents.kubelet.process_runtime import ProcessRuntime, stop_everything
 from agents.kubelet.runtime import ContainerState, LogOptions
 from tests.conftest import eventually
@@ -210,6 +211,29 @@ async def test_a_pod_that_does_not_restart_ends(node: Node, api: Api, policy: st
     assert restarts(status) == 0
 
 
+async def test_the_address_of_a_pod_that_ended_is_free_and_its_log_is_kept(node: Node, api: Api) -> None:
+    api.put(pod_object("job", shell("echo done"), restartPolicy="Never"))
+    ended = await node.phase("job", "Succeeded")
+    await eventually(lambda: node.addresses_taken() == 0, timeout_seconds=LONG, what="the address to be free")
+    assert await log_of(node, "job") == "done\n"
+    assert api.get("job")["status"]["podIP"] == ended["podIP"]
+
+
+async def test_a_changed_configmap_reaches_the_volume_of_a_running_pod(
+    node: Node, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_volumes, "REFRESH_SECONDS", 0.1)
+    api.objects[("configmaps", "page")] = {"kind": "ConfigMap", "data": {"text": "old"}}
+    script = "while :; do cat $BACKBEAT_VOLUME_PAGE/text; echo; sleep 0.1; done"
+    spec = shell(script, volumeMounts=[{"name": "page", "mountPath": "/page"}])
+    api.put(pod_object("web", spec, volumes=[{"name": "page", "configMap": {"name": "page"}}]))
+    await says(node, "web", "old")
+    api.away = True  # what cannot be read stays as it is
+    api.objects[("configmaps", "page")] = {"kind": "ConfigMap", "data": {"text": "new"}}
+    api.away = False
+    await says(node, "web", "new")
+
+
 async def test_init_containers_run_one_after_the_other_before_the_rest(node: Node, api: Api, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     inits = [shell(f"sleep 0.2; echo one >> {trace}", name="one"), shell(f"echo two >> {trace}", name="two")]
@@ -277,6 +301,24 @@ async def test_the_status_before_the_removal_shows_how_containers_ended(node: No
     await node.gone("web")
     assert container(removed[0]["status"])["state"]["terminated"]["exitCode"] == 9
     assert not is_ready(removed[0]["status"])
+
+
+async def test_a_pod_with_a_finalizer_is_ended_and_waits_for_its_removal(node: Node, api: Api) -> None:
+    held = pod_object("web", shell(SLEEP))
+    held["metadata"]["finalizers"] = ["example.com/hold"]
+    api.put(held)
+    await node.ready("web")
+    pid = await pid_of(node, "web")
+    api.mark_deleted("web")
+    await eventually(lambda: api.get("web")["metadata"].get("deletionGracePeriodSeconds") == 0, what="the release")
+    assert not psutil.pid_exists(pid)
+    writes = api.writes
+    api.put({**api.get("web"), "metadata": {**api.get("web")["metadata"], "labels": {"a": "b"}}})
+    api.put(pod_object("other", shell(SLEEP)))
+    await node.ready("other")
+    assert api.writes <= writes + 3
+    api.remove("web")
+    await node.gone("web")
 
 
 async def test_a_prestop_hook_runs_before_the_container_is_asked(node: Node, api: Api, tmp_path: Path) -> None:
@@ -390,6 +432,13 @@ async def test_a_status_that_others_changed_is_set_right(node: Node, api: Api) -
 
 
 # Restarts and absences
+
+
+async def test_what_a_kubelet_left_that_was_killed_while_it_removed_a_pod_goes(api: Api, root: Path) -> None:
+    half = root / "pods" / "uid-of-half" / "containers" / "x"
+    await asyncio.to_thread(half.mkdir, parents=True)
+    async with process_node(api, root):
+        assert list((root / "pods").iterdir()) == []
 
 
 async def test_a_restarted_kubelet_finds_its_processes_and_starts_none_twice(api: Api, root: Path) -> None:

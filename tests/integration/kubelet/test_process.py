@@ -63,7 +63,9 @@ async def test_a_kubelet_registers_runs_a_pod_shows_its_log_and_ends_it(
     node = await rest.get(NODES, "node-1")
     assert node["metadata"]["labels"]["kubernetes.io/hostname"] == "node-1"
     assert {c["type"]: c["status"] for c in node["status"]["conditions"]}["Ready"] == "True"
-    uid = await pods.create(pod_object("web", shell("echo hello; echo world; exec sleep 1000")))
+    probe = {"exec": {"command": ["test", "-e", "up"]}, "periodSeconds": 1, "timeoutSeconds": 30}
+    spec = shell("echo hello; echo world; touch up; exec sleep 1000", readinessProbe=probe)
+    uid = await pods.create(pod_object("web", spec))
     status = await pods.ready("web")
     assert status["hostIP"] == node["status"]["addresses"][0]["address"]
     assert len(kubelet.command_pids(uid)) == 1

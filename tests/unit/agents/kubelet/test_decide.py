@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from agents.kubelet.decide import (
     RemoveContainer,
     StartContainer,
     StopContainer,
+    StopSandbox,
     Waiting,
     decide,
 )
@@ -20,6 +22,7 @@ from agents.kubelet.observed import Problem
 from agents.kubelet.runtime import ContainerState
 from tests.unit.agents.kubelet.builders import (
     NOW,
+    SANDBOX,
     Obj,
     container,
     created,
@@ -98,8 +101,9 @@ def test_a_container_that_cannot_be_made_is_retried_later() -> None:
     ],
 )
 def test_restart_policies(policy: str, code: int, again: bool) -> None:
-    plan = decide(pod(restartPolicy=policy), observed(exited(code=code)), NOW)
-    assert bool(plan.actions) is again
+    ended = exited(code=code)
+    plan = decide(pod(restartPolicy=policy), observed(ended), NOW)
+    assert plan.actions == ((StartContainer("main", 1, ended),) if again else (StopSandbox(SANDBOX.id),))
     assert plan.over is not again
 
 
@@ -112,8 +116,8 @@ def test_a_pod_is_over_only_when_all_its_main_containers_are() -> None:
 def test_a_container_may_have_rules_of_its_own() -> None:
     rules = [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]
     main = spec(restartPolicy="Never", restartPolicyRules=rules)
-    assert decide(pod(main, restartPolicy="Never"), observed(exited(code=42)), NOW).actions
-    assert not decide(pod(main, restartPolicy="Never"), observed(exited(code=41)), NOW).actions
+    assert not decide(pod(main, restartPolicy="Never"), observed(exited(code=42)), NOW).over
+    assert decide(pod(main, restartPolicy="Never"), observed(exited(code=41)), NOW).over
 
 
 class TestInitContainers:
@@ -132,7 +136,7 @@ class TestInitContainers:
 
     def test_end_a_pod_that_never_restarts_by_a_failure(self) -> None:
         plan = decide(self.pod(restartPolicy="Never"), observed(exited("one", 1)), NOW)
-        assert (plan.actions, plan.over) == ((), True)
+        assert (plan.actions, plan.over) == ((StopSandbox(SANDBOX.id),), True)
 
     def test_do_not_run_again_once_the_main_ones_began(self) -> None:
         plan = decide(self.pod(), observed(running("main")), NOW)
@@ -250,6 +254,12 @@ class TestUnhealthy:
         known = observed(ended, unhealthy={ended.id: "failed liveness probe"})
         assert decide(pod(restartPolicy="OnFailure"), known, NOW).actions == (StartContainer("main", 1, ended),)
         assert decide(pod(restartPolicy="Never"), known, NOW).over
+
+
+def test_a_pod_that_is_at_rest_needs_nothing() -> None:
+    stopped = replace(SANDBOX, ready=False)
+    plan = decide(pod(restartPolicy="Never"), observed(exited(), sandbox=stopped), NOW)
+    assert (plan.actions, plan.over) == ((), True)
 
 
 def test_another_image_is_another_container() -> None:

@@ -50,8 +50,8 @@ def test_a_node_has_names_labels_and_what_the_machine_has() -> None:
     assert status["capacity"] == status["allocatable"]
     assert status["capacity"] == {
         "cpu": "4",
-        "memory": "8388608Ki",
-        "ephemeral-storage": "104857600Ki",
+        "memory": "8Gi",
+        "ephemeral-storage": "100Gi",
         "pods": "110",
     }
     assert status["nodeInfo"]["kubeletVersion"] == "v1.36.0+backbeat"

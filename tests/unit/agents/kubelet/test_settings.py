@@ -31,6 +31,7 @@ def settings(**more: Any) -> KubeletSettings:
         ({"runtime": "cri"}, "Input should be 'process' or 'sim'"),
         ({"heartbeats": {"lease_seconds": 30}}, "at least twice lease_seconds"),
         ({"capacity": {"max_pods": 0}}, "greater than 0"),
+        ({"capacity": {"memory": "much"}}, "quantities must match"),
         ({"unknown": 1}, "Extra inputs are not permitted"),
     ],
 )
