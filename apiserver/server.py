@@ -226,6 +226,7 @@ class Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             backlog=4096,
             timeout_keep_alive=120,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -170,8 +170,7 @@ class Watcher(AsyncIterator[bytes]):
 
     async def _begin(self, beginning: Beginning) -> bytes | None:
         try:
-            async with asyncio.timeout(None) as self._scope:
-                data = await beginning.next()
+            data = await self._until_ended(beginning)
         except TimeoutError:
             return None  # `end` was called
         except StreamExpired as err:
@@ -180,14 +179,20 @@ class Watcher(AsyncIterator[bytes]):
         except Unsealable as err:
             self.end(internal_error(err))
             return None
-        finally:
-            self._scope = None
         if beginning.place is not None and self.place is None and self._ending is None:
             self.place = beginning.place
         if data is None:
             self._beginning = None
             await beginning.close()
         return data
+
+    async def _until_ended(self, beginning: Beginning) -> bytes | None:
+        """Raises TimeoutError as soon as `end` is called."""
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                return await beginning.next()
+        finally:
+            self._scope = None
 
     def _collect(self) -> bytes:
         if self.place is None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.rest.client import Answer, Client, Obj, config_map, path_of, pod
-from tests.integration.rest.server import Stack
 
 
 def _make(api: Client, ns: str, count: int) -> list[Obj]:
@@ -87,35 +84,6 @@ def test_pages_of_a_selection_do_not_say_what_remains(api: Client, ns: str) -> N
     assert "remainingItemCount" not in pages[0].json["metadata"]
 
 
-@pytest.fixture(scope="module")
-def later(stack: Stack) -> Iterator[Client]:
-    """Another server of the same control plane, which has not seen what was before it."""
-    server = stack.another_server()
-    server.start()
-    client = Client(server.port, server.tls, server.token())
-    yield client
-    client.close()
-    server.stop()
-
-
-def test_a_token_that_is_too_old_comes_back_with_one_for_the_rest_as_it_is_now(later: Client, ns: str) -> None:
-    api = later
-    _make(api, ns, 4)
-    path = path_of(ns, "configmaps")
-    token = {"v": "meta.k8s.io/v1", "rv": 1, "start": f"{ns}/c01"}
-    text = base64.urlsafe_b64encode(json.dumps(token).encode()).decode().rstrip("=")
-    expired = api.get(path, limit=1, **{"continue": text})
-    assert (expired.status, expired.json["reason"]) == (410, "Expired")
-    assert expired.message.startswith(
-        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-        "without the continue parameter, or use the continue token in this response to retrieve the remainder"
-    )
-    api.delete(path + "/c02")
-    rest = api.get(path, **{"continue": expired.json["metadata"]["continue"]})
-    assert rest.names == ["c03"]
-    assert int(rest.rv) == api.current_rv()
-
-
 def test_a_token_does_not_go_together_with_a_version(api: Client, ns: str) -> None:
     _make(api, ns, 2)
     token = api.get(path_of(ns, "configmaps"), limit=1).json["metadata"]["continue"]
@@ -139,12 +107,6 @@ def test_the_versions_that_a_list_may_ask_for(api: Client, ns: str) -> None:
     assert api.get(path, resourceVersion=last, resourceVersionMatch="NotOlderThan").names == ["c01", "c02"]
     with_limit = api.get(path, resourceVersion=last, limit=2)
     assert (with_limit.names, with_limit.rv) == (["c00", "c01"], last)
-
-
-def test_a_version_that_is_not_kept_any_more_has_expired(later: Client, ns: str) -> None:
-    answer = later.get(path_of(ns, "configmaps"), resourceVersion="1", resourceVersionMatch="Exact")
-    told = "The resourceVersion for the provided list is too old."
-    assert (answer.status, answer.json["reason"], answer.message) == (410, "Expired", told)
 
 
 @pytest.mark.parametrize("path", ["/api/v1/namespaces", "/api/v1/namespaces/default"])
