@@ -41,6 +41,12 @@ class EventRecorder:
         self._correlator = Correlator()
         self.dropped = 0
 
+    def named(self, component: str) -> EventRecorder:
+        """A recorder of another component of this process; its events are sent by this one's `run`."""
+        other = EventRecorder(self._rest, component=component, host=self._host)
+        other._queue = self._queue
+        return other
+
     def event(self, obj: Obj, kind: EventType, reason: str, message: str, *, field_path: str = "") -> None:
         """`obj` is what the event is about; it needs kind, apiVersion and metadata."""
         try:

@@ -58,19 +58,27 @@ def metadata_of(obj: Obj) -> Obj:
     return {"apiVersion": obj.get("apiVersion", ""), "kind": obj.get("kind", ""), "metadata": obj["metadata"]}
 
 
+def _whole(obj: Obj) -> Obj:
+    return obj
+
+
 class Informer:
     """`keep` is what is kept of each object."""
 
-    def __init__(self, ref: ResourceRef, *, keep: Callable[[Obj], Obj] = lambda obj: obj) -> None:
+    def __init__(self, ref: ResourceRef, *, keep: Callable[[Obj], Obj] | None = None) -> None:
         self.ref = ref
         self.rv = 0
-        self._keep = keep
+        self._keep = keep or _whole
         self._objects: dict[Place, Obj] = {}
         self._unseen: dict[Place, Obj | None] = {}
         self._removed: dict[Place, int] = {}
         self._indexers: dict[str, IndexFunction] = {}
         self._indexes: dict[str, dict[str, dict[Place, None]]] = {}
         self._namespaces: dict[str, dict[Place, None]] = {}
+
+    def keep_whole(self) -> None:
+        """From now on objects are kept as they are. Call before the first snapshot."""
+        self._keep = _whole
 
     def __len__(self) -> int:
         return len(self._objects)

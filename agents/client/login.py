@@ -65,16 +65,21 @@ class Grant:
 class SubscriptionLogin:
     """A `broker.login.Login` for the consumer of one Subscription. `run` keeps it good until cancelled."""
 
-    def __init__(self, rest: RestClient, *, name: str, selection: Selection, keep: Path | None = None) -> None:
+    def __init__(self, rest: RestClient, *, name: str, keep: Path | None = None) -> None:
         self._rest = rest
         self._name = name
-        self._selection = selection
+        self._selection: asyncio.Future[Selection] = asyncio.get_running_loop().create_future()
         self._keep = keep
         self._grant = _load(keep) if keep is not None else None
         self._key = KeyPair.from_seed(self._grant.seed) if self._grant is not None else KeyPair.new("user")
         self._known = asyncio.Event()
         if self._grant is not None:
             self._known.set()
+
+    def join(self, selection: Selection) -> None:
+        """What the Subscription selects. Nothing is asked for before this was said."""
+        if not self._selection.done():
+            self._selection.set_result(selection)
 
     async def servers(self) -> Sequence[str]:
         """Waits until the API server has answered once, now or in an earlier life."""
@@ -94,10 +99,11 @@ class SubscriptionLogin:
         return self._grant
 
     async def run(self) -> None:
+        selection = await self._selection
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                await ensure_subscription(self._rest, self._name, self._selection)
+                await ensure_subscription(self._rest, self._name, selection)
                 self._take(await self._ask())
             except StatusError as err:
                 log.info("credentials wait for the API server", subscription=self._name, reason=str(err))
@@ -134,7 +140,10 @@ class SubscriptionLogin:
 async def ensure_subscription(rest: RestClient, name: str, selection: Selection) -> None:
     """Create it, or bring it to this selection. Raises StatusError."""
     spec = {
-        "resources": [{"group": one.group, "resource": one.resource} for one in selection.resources],
+        "resources": [
+            {"group": one.group, "resource": one.resource, **({"name": one.name} if one.name else {})}
+            for one in selection.resources
+        ],
         **({"namespace": selection.namespace} if selection.namespace else {}),
         **({"node": selection.node} if selection.node else {}),
     }
@@ -156,16 +165,40 @@ async def ensure_subscription(rest: RestClient, name: str, selection: Selection)
                 await ensure_subscription(rest, name, selection)
 
 
+class UrlOnlyLogin(UrlLogin):
+    """For a NATS that the agent is told of: its Subscription is ensured, and nothing else is asked for."""
+
+    def __init__(self, url: str, rest: RestClient, *, name: str) -> None:
+        super().__init__(url)
+        self._rest = rest
+        self._name = name
+        self._selection: asyncio.Future[Selection] = asyncio.get_running_loop().create_future()
+
+    def join(self, selection: Selection) -> None:
+        if not self._selection.done():
+            self._selection.set_result(selection)
+
+    async def run(self) -> None:
+        selection = await self._selection
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await ensure_subscription(self._rest, self._name, selection)
+            except StatusError as err:
+                log.info("a subscription waits for the API server", subscription=self._name, reason=str(err))
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+AgentLogin = SubscriptionLogin | UrlOnlyLogin
+
+
 @asynccontextmanager
-async def bus(
-    rest: RestClient, *, name: str, selection: Selection, nats_url: str = "", keep: Path | None = None
-) -> AsyncIterator[Connection]:
+async def bus(login: AgentLogin, *, name: str) -> AsyncIterator[Connection]:
     """A connection that is kept until the block ends. Neither NATS nor an API server has to be up yet."""
-    login = SubscriptionLogin(rest, name=name, selection=selection, keep=keep)
-    keeping = login.run() if not nats_url else _ensure(rest, name, selection)
-    connection = Connection(UrlLogin(nats_url) if nats_url else login, name=name)
+    connection = Connection(login, name=name)
     tasks = [
-        asyncio.create_task(keeping, name=f"login-{name}"),
+        asyncio.create_task(login.run(), name=f"login-{name}"),
         asyncio.create_task(connection.run(), name=f"connection-{name}"),
     ]
     try:
@@ -174,19 +207,6 @@ async def bus(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _ensure(rest: RestClient, name: str, selection: Selection) -> None:
-    pause = FIRST_PAUSE_SECONDS
-    while True:
-        try:
-            await ensure_subscription(rest, name, selection)
-        except StatusError as err:
-            log.info("a subscription waits for the API server", subscription=name, reason=str(err))
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
-        else:
-            return
 
 
 def _load(keep: Path) -> Grant | None:

@@ -9,14 +9,17 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import structlog
 import uvloop
+from pydantic import SecretStr
 
 from agents.client.config import load
+from agents.client.login import AgentLogin, SubscriptionLogin, UrlOnlyLogin, bus
 from agents.client.rest import RestClient
 from agents.client.transport import PATIENCE_SECONDS
 from broker.connection import Connection
@@ -60,20 +63,35 @@ async def _until_signalled(main: Callable[[], Awaitable[None]]) -> None:
         await task
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What an agent speaks over. The bus opens once `login.join` was told what the agent listens to."""
+
+    rest: RestClient
+    bus: Connection
+    login: AgentLogin
+
+
 @contextlib.asynccontextmanager
 async def connections(
-    kubeconfig: Path, nats_url: str, *, name: str, patience_seconds: float = PATIENCE_SECONDS
-) -> AsyncIterator[tuple[RestClient, Connection]]:
-    """REST and bus for one agent. Neither has to be up yet. Raises BadKubeconfig."""
-    connection = Connection(nats_url, name=name)
+    kubeconfig: Path,
+    nats_url: SecretStr | None,
+    *,
+    name: str,
+    keep: Path | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> AsyncIterator[Links]:
+    """REST and bus for the agent whose Subscription is `name`. Neither has to be up yet. Without a NATS URL the API
+    server is asked for everything; `keep` is a file for what it answered. Raises BadKubeconfig."""
     config = load(kubeconfig)
     async with RestClient(config, user_agent=f"backbeat-{name}", patience_seconds=patience_seconds) as rest:
-        running = asyncio.create_task(connection.run(), name="connection")
-        try:
-            yield rest, connection
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+        login: AgentLogin
+        if nats_url is not None:
+            login = UrlOnlyLogin(nats_url.get_secret_value(), rest, name=name)
+        else:
+            login = SubscriptionLogin(rest, name=name, keep=keep)
+        async with bus(login, name=name) as connection:
+            yield Links(rest, connection, login)
 
 
 async def write_health(path: Path | None, state: Callable[[], tuple[bool, str]]) -> None:

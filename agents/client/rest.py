@@ -172,11 +172,12 @@ class RestClient:
         label_selector: str = "",
         field_selector: str = "",
         grace_period_seconds: int | None = None,
+        propagation_policy: str = "",
     ) -> None:
         await self._write(
             "DELETE",
             path(ref, namespace),
-            body=_delete_options(grace_period_seconds, "", {}),
+            body=_delete_options(grace_period_seconds, propagation_policy, {}),
             query=_selectors(label_selector, field_selector),
         )
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -30,16 +30,18 @@ from agents.client.ledger import Ledger, Ticket
 from agents.client.outcome import Done, Failed, GiveUp, Outcome, Result, RetryAfter, of_error
 from agents.client.queue import WorkQueue
 from agents.client.resources import ResourceRef
-from agents.client.rest import ObjectList, RestClient
+from agents.client.rest import ApiUnavailable, ObjectList, RestClient
 from apiserver.api.status import StatusError
 from broker import subjects
 from broker.change import Change
 from broker.connection import Connection
 from broker.errors import BusError
-from broker.stream import state as stream_state
+from broker.selection import ANY, SelectedResource, Selection, consumer_name
 from broker.subscriber import CursorLost, Subscriber
 
 log = structlog.get_logger(__name__)
+
+Obj = dict[str, Any]
 
 HELD_TRIES = 15
 ACK_EVERY_SECONDS = 0.005
@@ -85,9 +87,15 @@ Route = tuple[int, Callable[[Delta], Iterable[Key]]]
 @dataclass(frozen=True, slots=True)
 class _Watched:
     informer: Informer
-    subject_filter: str
-    field_selector: str
+    name: str
+    node: str
     metadata_only: bool
+
+    @property
+    def field_selector(self) -> str:
+        if self.node:
+            return f"spec.nodeName={self.node}"
+        return f"metadata.name={self.name}" if self.name else ""
 
 
 class Agent:
@@ -108,26 +116,35 @@ class Agent:
         self._ack_due = asyncio.Event()
         self._subscriber: Subscriber | None = None
         self._following = False
+        self._restored = False
 
-    def informer(
-        self, ref: ResourceRef, *, field_selector: str = "", subject_filter: str = "", metadata_only: bool = False
-    ) -> Informer:
-        """The local copy of a resource; the same one for everybody who asks. How it is kept is the first asker's
-        choice."""
+    def informer(self, ref: ResourceRef, *, name: str = "", node: str = "", metadata_only: bool = False) -> Informer:
+        """The local copy of a resource, or of the object called `name`, or of the pods bound to `node`; the same one
+        for everybody who asks, and narrowed as the first asker says. Only the metadata is kept where nobody asks for
+        more. All askers ask before `run`."""
         place = (ref.group, ref.resource)
         found = self._watched.get(place)
         if found is None:
-            chosen = subject_filter or subjects.filter_for(group=ref.group, resource=ref.resource)
             informer = Informer(ref, keep=metadata_of) if metadata_only else Informer(ref)
-            found = self._watched[place] = _Watched(informer, chosen, field_selector, metadata_only)
+            found = self._watched[place] = _Watched(informer, name, node, metadata_only)
+        elif found.metadata_only and not metadata_only:
+            found.informer.keep_whole()
+            self._watched[place] = replace(found, metadata_only=False)
         return found.informer
 
     def add_controller(self, controller: Controller) -> None:
         number = len(self._controllers)
         self._controllers.append(controller)
         for ref, function in controller.watches.items():
-            self.informer(ref)
+            if (ref.group, ref.resource) not in self._watched:
+                self.informer(ref)
             self._routes.setdefault(ref, []).append((number, function))
+
+    def restore(self, ref: ResourceRef, objects: Iterable[Obj]) -> None:
+        """What an earlier life of this process knew when it acknowledged last. With it, changes are followed also while
+        no API server is there to be asked for the present state. Before `run`."""
+        self.informer(ref).replace(objects, 0)
+        self._restored = True
 
     @property
     def ready(self) -> bool:
@@ -169,15 +186,25 @@ class Agent:
             self._following = False
             await asyncio.sleep(pause)
 
-    def _filters(self) -> list[str]:
-        filters = [w.subject_filter for w in self._watched.values()]
-        return filters if len(filters) <= MANY_FILTERS else [subjects.ALL]
+    def selection(self) -> Selection:
+        """What its informers listen to. Complete once all askers have asked."""
+        watched = list(self._watched.values())
+        if len(watched) > MANY_FILTERS:
+            return Selection.of([(ANY, ANY)])
+        selected = tuple(SelectedResource(w.informer.ref.group, w.informer.ref.resource, w.name) for w in watched)
+        return Selection(selected, node=next((w.node for w in watched if w.node), ""))
 
     async def _follow(self, *, start_fresh: bool) -> None:
         await self._connection.wait_connected()
-        subscriber = Subscriber(self._connection, name=self.name, filters=self._filters())
+        subscriber = Subscriber(self._connection, name=consumer_name(self.name), filters=self.selection().filters())
         found = await subscriber.ensure()
-        initial, snapshot_rv = await self._snapshot()
+        try:
+            initial, snapshot_rv = await self._snapshot()
+        except ApiUnavailable:
+            if not self._restored or start_fresh or found.created or found.lost or found.untouched:
+                raise
+            await self._follow_blind(subscriber, found.cursor)
+            return
         fresh = start_fresh or found.created or found.lost or found.untouched
         if fresh:
             await subscriber.begin(snapshot_rv)
@@ -190,18 +217,52 @@ class Agent:
         background = asyncio.create_task(self._enqueue(initial, fresh=fresh), name=f"{self.name}-background")
         try:
             if fresh:
-                await self._await_stream(snapshot_rv)
+                await self._await_stream(subscriber, snapshot_rv)
             self._following, self.reason = True, ""
-            async with contextlib.aclosing(subscriber.changes()) as changes:
-                async for change in changes:
-                    self._hear(change)
+            await self._hear_all(subscriber)
         finally:
             background.cancel()
             await asyncio.gather(background, return_exceptions=True)
 
-    async def _await_stream(self, rv: int) -> None:
+    async def _follow_blind(self, subscriber: Subscriber, cursor: int) -> None:
+        """Nobody can be asked for a snapshot, but what was known at the cursor is known still, and the broker has what
+        came since. Ends with CursorLost, or when a snapshot can be had."""
+        log.info("agent follows without a snapshot", agent=self.name, cursor=cursor)
+        if cursor > self._ledger.highest:
+            self._ledger = Ledger(cursor)
+        self._subscriber = subscriber
+        self._following, self.reason = True, "the API server is away"
+        hearing = asyncio.create_task(self._hear_all(subscriber), name=f"{self.name}-hear")
+        asking = asyncio.create_task(self._until_asked(), name=f"{self.name}-ask")
+        try:
+            await asyncio.wait({hearing, asking}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (hearing, asking):
+                task.cancel()
+            results = await asyncio.gather(hearing, asking, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _until_asked(self) -> None:
+        """Return once the API server answers."""
+        while True:
+            try:
+                await self._snapshot()
+            except StatusError as err:
+                log.debug("the API server is still away", agent=self.name, reason=str(err))
+                await asyncio.sleep(RESTART_SECONDS)
+            else:
+                return
+
+    async def _hear_all(self, subscriber: Subscriber) -> None:
+        async with contextlib.aclosing(subscriber.changes()) as changes:
+            async for change in changes:
+                self._hear(change)
+
+    async def _await_stream(self, subscriber: Subscriber, rv: int) -> None:
         """The record may be ahead of the stream: the relay is still at it. A cursor there would pass for lost."""
-        while (await stream_state(self._connection)).last < rv:
+        while (stream := await subscriber.stream_state()) is None or stream.last < rv:
             self.reason = "the stream is behind the record"
             await asyncio.sleep(RESTART_SECONDS)
 

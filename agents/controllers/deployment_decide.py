@@ -1,121 +1,20 @@
-"""What a Deployment wants of its ReplicaSets: revisions, rollouts, scaling, status. Pure.
+"""What a Deployment wants of its ReplicaSets: how large each shall be, and which may go. Pure.
 
-Upstream: pkg/controller/deployment. The rule of a rolling update: never more than replicas + maxSurge pods, never fewer
-than replicas - maxUnavailable available ones.
+Upstream: pkg/controller/deployment/{sync,rolling}.go. The rule of a rolling update: never more than replicas + maxSurge
+pods are asked for, never fewer than replicas - maxUnavailable available ones are left.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from agents.controllers import pods as p
+from agents.controllers.revisions import DESIRED, MAX_REPLICAS, find_new, revision_of
 
 Obj = dict[str, Any]
-
-HASH_LABEL = "pod-template-hash"
-REVISION = "deployment.kubernetes.io/revision"
-REVISION_HISTORY = "deployment.kubernetes.io/revision-history"
-DESIRED = "deployment.kubernetes.io/desired-replicas"
-MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
-_NOT_COPIED = frozenset(
-    {
-        "kubectl.kubernetes.io/last-applied-configuration",
-        REVISION,
-        REVISION_HISTORY,
-        DESIRED,
-        MAX_REPLICAS,
-        "deprecated.deployment.rollback.to",
-    }
-)
-_HASH_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-
-
-def template_hash(template: Obj, collisions: int) -> str:
-    """A short safe string that names a template; `collisions` gives another one when a name was taken."""
-    raw = orjson.dumps(template, option=orjson.OPT_SORT_KEYS) + (str(collisions).encode() if collisions else b"")
-    digest = hashlib.sha256(raw).digest()
-    return "".join(_HASH_LETTERS[b % len(_HASH_LETTERS)] for b in digest[:10])
-
-
-def same_template(a: Obj, b: Obj) -> bool:
-    """Equal but for the hash label."""
-    return _without_hash(a) == _without_hash(b)
-
-
-def _without_hash(template: Obj) -> Obj:
-    meta = dict(template.get("metadata", {}))
-    labels = {k: v for k, v in meta.get("labels", {}).items() if k != HASH_LABEL}
-    meta["labels"] = labels
-    meta.pop("creationTimestamp", None)
-    return {**template, "metadata": meta}
-
-
-def find_new(deployment: Obj, sets: Sequence[Obj]) -> Obj | None:
-    """The ReplicaSet of the present template; the oldest where there are several."""
-    matching = [rs for rs in sets if same_template(rs["spec"]["template"], deployment["spec"]["template"])]
-    return min(matching, key=lambda rs: (rs["metadata"]["creationTimestamp"], rs["metadata"]["name"]), default=None)
-
-
-def revision_of(obj: Obj) -> int:
-    text = obj["metadata"].get("annotations", {}).get(REVISION, "0")
-    return int(text) if text.isdigit() else 0
-
-
-def next_revision(olds: Sequence[Obj]) -> int:
-    return max((revision_of(rs) for rs in olds), default=0) + 1
-
-
-def new_set(deployment: Obj, *, olds: Sequence[Obj], replicas: int) -> Obj:
-    """The ReplicaSet to create for the present template."""
-    spec = deployment["spec"]
-    collisions = deployment.get("status", {}).get("collisionCount", 0)
-    hashed = template_hash(spec["template"], collisions)
-    template_meta = dict(spec["template"].get("metadata", {}))
-    template_meta["labels"] = {**template_meta.get("labels", {}), HASH_LABEL: hashed}
-    selector = dict(spec["selector"])
-    selector["matchLabels"] = {**selector.get("matchLabels", {}), HASH_LABEL: hashed}
-    meta = deployment["metadata"]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "ReplicaSet",
-        "metadata": {
-            "name": f"{meta['name']}-{hashed}",
-            "namespace": meta["namespace"],
-            "labels": template_meta["labels"],
-            "annotations": set_annotations(deployment, None, revision=next_revision(olds)),
-            "ownerReferences": [p.owner_reference(deployment, "apps/v1", "Deployment")],
-        },
-        "spec": {
-            "replicas": replicas,
-            "minReadySeconds": spec.get("minReadySeconds", 0),
-            "selector": selector,
-            "template": {**spec["template"], "metadata": template_meta},
-        },
-    }
-
-
-def set_annotations(deployment: Obj, replica_set: Obj | None, *, revision: int | None = None) -> dict[str, str]:
-    """The annotations a ReplicaSet shall have: the Deployment's, its revision, and what scaling was planned for."""
-    replicas = deployment["spec"].get("replicas", 1)
-    given = deployment["metadata"].get("annotations", {})
-    before = (replica_set or {"metadata": {}})["metadata"].get("annotations", {})
-    made = {**before, **{k: v for k, v in given.items() if k not in _NOT_COPIED}}
-    if revision is not None:
-        old = before.get(REVISION)
-        if old and int(old) < revision:
-            history = [r for r in before.get(REVISION_HISTORY, "").split(",") if r]
-            made[REVISION_HISTORY] = ",".join([*history, old])
-        if not old or int(old) < revision:
-            made[REVISION] = str(revision)
-    made[DESIRED] = str(replicas)
-    made[MAX_REPLICAS] = str(replicas + max_surge(deployment))
-    return made
 
 
 def _resolve(value: Any, replicas: int, *, up: bool) -> int:
@@ -172,13 +71,10 @@ class Scale:
 def new_set_size(deployment: Obj, olds: Sequence[Obj], current: int) -> int:
     """How many replicas the new set may have now."""
     replicas = int(deployment["spec"].get("replicas", 1))
-    if not is_rolling(deployment):
+    if current >= replicas or not is_rolling(deployment):
         return replicas
-    total = sum(wanted(rs) for rs in olds) + current
-    room = replicas + max_surge(deployment) - total
-    if room <= 0:
-        return min(current, replicas) if current > replicas else current
-    return current + min(room, replicas - current) if current < replicas else replicas
+    room = replicas + max_surge(deployment) - sum(wanted(rs) for rs in olds) - current
+    return current + max(0, min(room, replicas - current))
 
 
 def is_scaling_event(deployment: Obj, sets: Sequence[Obj]) -> bool:
@@ -189,46 +85,62 @@ def is_scaling_event(deployment: Obj, sets: Sequence[Obj]) -> bool:
     )
 
 
-def scale_proportionally(deployment: Obj, sets: Sequence[Obj]) -> list[Scale]:
-    """Spread a change of `spec.replicas` over the sets that are in use, each in proportion to its size.
+def scale(deployment: Obj, sets: Sequence[Obj]) -> list[Scale]:
+    """Size the sets for a change of `spec.replicas`, without moving a rollout on.
 
     Sets that keep their size are named too: their annotations must say that they were sized for this number."""
-    active = [rs for rs in sets if wanted(rs) > 0]
     replicas = int(deployment["spec"].get("replicas", 1))
     new = find_new(deployment, sets)
+    active = [rs for rs in sets if wanted(rs) > 0]
     if len(active) <= 1:
-        target = active or ([new] if new is not None else [])
-        return [Scale(rs, replicas) for rs in target]
+        chosen = active[0] if active else new or max(sets, key=_age_key, default=None)
+        return [Scale(chosen, replicas)] if chosen is not None else []
+    if new is not None and _is_saturated(new, replicas):
+        return [Scale(rs, replicas if rs is new else 0) for rs in active]
     if not is_rolling(deployment):
-        return [Scale(rs, replicas if rs is new else wanted(rs)) for rs in active]
+        return [Scale(rs, wanted(rs)) for rs in active]
     allowed = replicas + max_surge(deployment) if replicas > 0 else 0
-    total = sum(wanted(rs) for rs in active)
-    return _proportional(active, allowed - total, allowed)
+    return _proportional(deployment, active, allowed)
 
 
-def _proportional(active: Sequence[Obj], to_add: int, allowed: int) -> list[Scale]:
-    growing = to_add > 0
-    ordered = sorted(active, key=lambda rs: rs["metadata"]["creationTimestamp"], reverse=growing)
-    ordered = sorted(ordered, key=wanted, reverse=True)
-    sizes, left = {}, to_add
+def _age_key(rs: Obj) -> tuple[str, str]:
+    return (rs["metadata"]["creationTimestamp"], rs["metadata"]["name"])
+
+
+def _is_saturated(new: Obj, replicas: int) -> bool:
+    """The new set is all that is wanted, so that the old ones are not needed (one was adopted, say)."""
+    desired = new["metadata"].get("annotations", {}).get(DESIRED)
+    return desired == str(replicas) == str(wanted(new)) and _observed(new, "availableReplicas") == replicas
+
+
+def _proportional(deployment: Obj, active: Sequence[Obj], allowed: int) -> list[Scale]:
+    """Each set's part is in proportion to its size; the largest takes what rounding leaves."""
+    to_add = allowed - sum(wanted(rs) for rs in active)
+    ordered = sorted(sorted(active, key=_age_key, reverse=to_add > 0), key=wanted, reverse=True)
+    sizes: list[int] = []
+    left = to_add
     for rs in ordered:
-        share = _share(rs, allowed, left)
-        sizes[rs["metadata"]["uid"]] = max(0, wanted(rs) + share)
+        share = _share(deployment, rs, left)
+        sizes.append(wanted(rs) + share)
         left -= share
-    if left and ordered:
-        largest = ordered[0]["metadata"]["uid"]
-        sizes[largest] = max(0, sizes[largest] + left)
-    return [Scale(rs, sizes[rs["metadata"]["uid"]]) for rs in ordered]
+    sizes[0] += left
+    return [Scale(rs, max(0, size)) for rs, size in zip(ordered, sizes, strict=True)]
 
 
-def _share(rs: Obj, allowed: int, left: int) -> int:
+def _share(deployment: Obj, rs: Obj, left: int) -> int:
     """A set's part of the change: what its size would be at the new total, less what it is."""
-    if not left:
+    replicas = int(deployment["spec"].get("replicas", 1))
+    if left == 0:
         return 0
-    planned_for = int(rs["metadata"].get("annotations", {}).get(MAX_REPLICAS) or allowed) or 1
-    exact = wanted(rs) * allowed / planned_for - wanted(rs)
-    fraction = round(exact)
-    return min(fraction, left) if left > 0 else max(fraction, left)
+    if replicas == 0:
+        part = -wanted(rs)
+    else:
+        annotated = rs["metadata"].get("annotations", {}).get(MAX_REPLICAS, "")
+        planned_for = int(annotated) if annotated.isdigit() else int(deployment.get("status", {}).get("replicas", 0))
+        if planned_for == 0:
+            return 0
+        part = math.floor(wanted(rs) * (replicas + max_surge(deployment)) / planned_for + 0.5) - wanted(rs)
+    return min(part, left) if left > 0 else max(part, left)
 
 
 def scale_down_olds(deployment: Obj, new: Obj, olds: Sequence[Obj]) -> list[Scale]:
@@ -236,53 +148,44 @@ def scale_down_olds(deployment: Obj, new: Obj, olds: Sequence[Obj]) -> list[Scal
     old_total = sum(wanted(rs) for rs in olds)
     if old_total == 0:
         return []
-    replicas = int(deployment["spec"].get("replicas", 1))
-    floor = replicas - max_unavailable(deployment)
-    new_unavailable = wanted(new) - _observed(new, "availableReplicas")
-    removable = old_total + wanted(new) - floor - new_unavailable
+    floor = int(deployment["spec"].get("replicas", 1)) - max_unavailable(deployment)
+    removable = old_total + _available(new, wanted(new)) - floor
     if removable <= 0:
         return []
-    sizes = {rs["metadata"]["uid"]: wanted(rs) for rs in olds}
-    ordered = sorted(olds, key=lambda rs: rs["metadata"]["creationTimestamp"])
-    _remove_unhealthy(ordered, sizes, removable)
-    _remove_available(ordered, sizes, new, floor)
-    return [Scale(rs, sizes[rs["metadata"]["uid"]]) for rs in ordered if sizes[rs["metadata"]["uid"]] != wanted(rs)]
-
-
-def _remove_unhealthy(ordered: Sequence[Obj], sizes: dict[str, int], removable: int) -> None:
-    for rs in ordered:
-        uid = rs["metadata"]["uid"]
-        unhealthy = sizes[uid] - _observed(rs, "availableReplicas")
-        taken = max(0, min(unhealthy, removable))
-        sizes[uid] -= taken
-        removable -= taken
-
-
-def _remove_available(ordered: Sequence[Obj], sizes: dict[str, int], new: Obj, floor: int) -> None:
-    available = _observed(new, "availableReplicas") + sum(
-        min(sizes[rs["metadata"]["uid"]], _observed(rs, "availableReplicas")) for rs in ordered
-    )
-    spare = available - floor
-    for rs in ordered:
-        if spare <= 0:
-            return
-        uid = rs["metadata"]["uid"]
-        taken = min(sizes[uid], spare)
-        sizes[uid] -= taken
+    ordered = sorted(olds, key=_age_key)
+    sizes = _without_unhealthy(ordered, removable)
+    spare = _available(new, wanted(new)) + sum(map(_available, ordered, sizes)) - floor
+    for place, size in enumerate(sizes):
+        taken = max(0, min(size, spare))
+        sizes[place] -= taken
         spare -= taken
+    return [Scale(rs, size) for rs, size in zip(ordered, sizes, strict=True) if size != wanted(rs)]
+
+
+def _available(rs: Obj, size: int) -> int:
+    """Of a set that was told to shrink and has not reported since, no more than its size counts."""
+    return min(size, _observed(rs, "availableReplicas"))
+
+
+def _without_unhealthy(ordered: Sequence[Obj], removable: int) -> list[int]:
+    """The sizes without pods that are not available: a set deletes those first."""
+    sizes: list[int] = []
+    for rs in ordered:
+        taken = min(wanted(rs) - _available(rs, wanted(rs)), removable)
+        sizes.append(wanted(rs) - taken)
+        removable -= taken
+    return sizes
 
 
 def history_to_remove(deployment: Obj, olds: Sequence[Obj]) -> list[Obj]:
-    """Old sets beyond `revisionHistoryLimit` that are empty and quiet, oldest first."""
-    limit = deployment["spec"].get("revisionHistoryLimit", 10)
-    surplus = len([rs for rs in olds if not p.is_terminating(rs)]) - limit
-    quiet = [
-        rs
-        for rs in olds
-        if wanted(rs) == 0
-        and _observed(rs, "replicas") == 0
-        and rs["metadata"].get("generation", 0) <= _observed(rs, "observedGeneration")
-        and not p.is_terminating(rs)
-    ]
-    ordered = sorted(quiet, key=revision_of)
-    return ordered[: max(0, surplus)]
+    """Old sets beyond `revisionHistoryLimit`, oldest first, but for those that are still in use or not quiet."""
+    limit = deployment["spec"].get("revisionHistoryLimit")
+    if limit is None:
+        return []
+    standing = sorted((rs for rs in olds if not p.is_terminating(rs)), key=revision_of)
+    return [rs for rs in standing[: max(0, len(standing) - limit)] if _is_quiet(rs)]
+
+
+def _is_quiet(rs: Obj) -> bool:
+    observed = rs["metadata"].get("generation", 0) <= _observed(rs, "observedGeneration")
+    return observed and wanted(rs) == 0 and _observed(rs, "replicas") == 0

@@ -1,21 +1,25 @@
 """Who owns whom, over every object of the control plane, from metadata alone. Pure.
 
-Nodes are objects by uid. A dependent may name an owner that is not there: it is then asked for once from the API
-(`absent` remembers the answer), because the owner may only not have been seen yet.
+Nodes are objects by uid. A reference names its owner by uid and by place: group, kind, name and the dependent's own
+namespace, unless the owner is cluster-scoped. An owner at another place than its reference says is as good as gone, but
+only the API can say so: whatever the graph does not know is asked for first (`Verdict.ask`).
 
 Upstream: pkg/controller/garbagecollector.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Obj = Mapping[str, Any]
+Reference = Mapping[str, Any]
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+REMEMBERED = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,121 +32,164 @@ class Identity:
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     uid: str
     identity: Identity
-    owners: tuple[Mapping[str, Any], ...] = ()
+    owners: tuple[Reference, ...] = ()
     finalizers: tuple[str, ...] = ()
     deleting: bool = False
-    rv: int = 0
+
+    @property
+    def deletes_dependents(self) -> bool:
+        """It goes in the foreground: when its dependents are gone."""
+        return self.deleting and FOREGROUND in self.finalizers
+
+    @property
+    def orphans_dependents(self) -> bool:
+        return self.deleting and ORPHAN in self.finalizers
+
+
+def node_of(api_version: str, kind: str, obj: Obj) -> Node:
+    meta = obj["metadata"]
+    return Node(
+        uid=meta["uid"],
+        identity=Identity(api_version, kind, meta.get("namespace", ""), meta["name"]),
+        owners=tuple(meta.get("ownerReferences", ())),
+        finalizers=tuple(meta.get("finalizers", ())),
+        deleting=bool(meta.get("deletionTimestamp")),
+    )
+
+
+class _Recent:
+    """Remembers the last few thousand of what it was told."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Hashable, None] = OrderedDict()
+
+    def add(self, key: Hashable) -> None:
+        self._known[key] = None
+        self._known.move_to_end(key)
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._known
 
 
 @dataclass(slots=True)
 class Graph:
     nodes: dict[str, Node] = field(default_factory=dict)
     dependents: dict[str, set[str]] = field(default_factory=dict)
-    absent: set[str] = field(default_factory=set)
+    _gone: _Recent = field(default_factory=_Recent)
+    _absent: _Recent = field(default_factory=_Recent)
 
-    def put(self, api_version: str, kind: str, obj: Obj) -> list[str]:
+    def put(self, node: Node) -> list[str]:
         """Learn an object. Returns the uids whose fate may have changed."""
-        meta = obj["metadata"]
-        uid = meta["uid"]
-        old = self.nodes.get(uid)
-        owners = tuple(meta.get("ownerReferences", ()))
-        self.absent.discard(uid)
+        old = self.nodes.get(node.uid)
         self._unlink(old)
-        node = Node(
-            uid=uid,
-            identity=Identity(api_version, kind, meta.get("namespace", ""), meta["name"]),
-            owners=owners,
-            finalizers=tuple(meta.get("finalizers", ())),
-            deleting=bool(meta.get("deletionTimestamp")),
-        )
-        self.nodes[uid] = node
-        for owner in owners:
-            self.dependents.setdefault(owner["uid"], set()).add(uid)
+        self.nodes[node.uid] = node
+        for owner in node.owners:
+            self.dependents.setdefault(owner["uid"], set()).add(node.uid)
         return self._touched(node, old)
 
     def remove(self, uid: str) -> list[str]:
         """An object is gone: its dependents and those who waited for it are to be looked at."""
         node = self.nodes.pop(uid, None)
         self._unlink(node)
-        self.absent.add(uid)
-        touched = sorted(self.dependents.get(uid, ()))
-        for owner in node.owners if node else ():
-            parent = self.nodes.get(owner["uid"])
-            if parent and parent.deleting:
-                touched.append(parent.uid)
-        return touched
+        self._gone.add(uid)
+        parents = self._parents(node.owners if node else ())
+        return [*sorted(self.dependents.get(uid, ())), *(parent.uid for parent in parents if parent.deletes_dependents)]
 
-    def _unlink(self, node: Node | None) -> None:
-        for owner in node.owners if node else ():
-            held = self.dependents.get(owner["uid"])
-            if held:
-                held.discard(node.uid if node else "")
-                if not held:
-                    del self.dependents[owner["uid"]]
-
-    def _touched(self, node: Node, old: Node | None) -> list[str]:
-        touched = []
-        if node.owners and (old is None or old.owners != node.owners or old.deleting != node.deleting):
-            touched.append(node.uid)
-        if node.deleting and (FOREGROUND in node.finalizers or ORPHAN in node.finalizers):
-            touched.append(node.uid)
-        for owner in (*node.owners, *(old.owners if old else ())):
-            parent = self.nodes.get(owner["uid"])
-            if parent and parent.deleting and FOREGROUND in parent.finalizers:
-                touched.append(parent.uid)
-        return list(dict.fromkeys(touched))
+    def note_absent(self, reference: Reference, namespace: str) -> None:
+        """The API has no such owner at that place."""
+        self._absent.add(_place(reference, namespace))
 
     def dependents_of(self, uid: str) -> list[Node]:
         return [self.nodes[d] for d in sorted(self.dependents.get(uid, ())) if d in self.nodes]
 
+    def owner(self, reference: Reference, dependent: Node) -> Node | Literal["gone", "unknown"]:
+        node = self.nodes.get(reference["uid"])
+        if node is not None and _agrees(node.identity, reference, dependent.identity.namespace):
+            return node
+        if node is None and reference["uid"] in self._gone:
+            return "gone"
+        return "gone" if _place(reference, dependent.identity.namespace) in self._absent else "unknown"
 
-Action = Literal["delete-background", "delete-foreground", "delete-orphan"]
+    def _parents(self, owners: Iterable[Reference]) -> list[Node]:
+        return [self.nodes[o["uid"]] for o in owners if o["uid"] in self.nodes]
+
+    def _unlink(self, node: Node | None) -> None:
+        for owner in node.owners if node else ():
+            held = self.dependents.get(owner["uid"])
+            if held and node:
+                held.discard(node.uid)
+                if not held:
+                    del self.dependents[owner["uid"]]
+
+    def _touched(self, node: Node, old: Node | None) -> list[str]:
+        touched: list[str] = []
+        changed = old is None or (old.owners, old.deleting) != (node.owners, node.deleting)
+        if (node.owners and changed) or node.deletes_dependents or node.orphans_dependents:
+            touched.append(node.uid)
+        if node.deletes_dependents and not (old is not None and old.deletes_dependents):
+            touched += sorted(self.dependents.get(node.uid, ()))
+        if changed:
+            parents = self._parents([*node.owners, *(old.owners if old else ())])
+            touched += [parent.uid for parent in parents if parent.deletes_dependents]
+        return list(dict.fromkeys(touched))
+
+
+def _group(api_version: str) -> str:
+    return api_version.rpartition("/")[0]
+
+
+def _agrees(owner: Identity, reference: Reference, namespace: str) -> bool:
+    return (
+        (owner.kind, owner.name) == (reference["kind"], reference["name"])
+        and _group(owner.api_version) == _group(reference["apiVersion"])
+        and owner.namespace in ("", namespace)
+    )
+
+
+def _place(reference: Reference, namespace: str) -> tuple[str, ...]:
+    return (reference["uid"], _group(reference["apiVersion"]), reference["kind"], reference["name"], namespace)
+
+
+Policy = Literal["Background", "Foreground", "Orphan"]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What to do with one object. Empty: leave it alone."""
 
-    ask: tuple[Mapping[str, Any], ...] = ()
-    """Owners that are not in the graph and must be asked for first."""
-    delete: Action | None = None
+    ask: tuple[Reference, ...] = ()
+    """Owners that are not known and must be asked for first."""
+    delete: Policy | None = None
     drop_owners: tuple[str, ...] = ()
-    """uids of owners that are gone while others stand: their references are removed."""
-    delete_dependents: tuple[str, ...] = ()
-    orphan_dependents: tuple[str, ...] = ()
+    """uids of owners that are gone or going while others stand: their references are removed."""
+    unblock: bool = False
+    """Its owner waits for it, and it waits for its owner: it must not block any more."""
+    orphan_dependents: tuple[Node, ...] = ()
     remove_finalizer: str = ""
 
+    def __bool__(self) -> bool:
+        return self != _NOTHING
 
-def judge(graph: Graph, uid: str) -> Verdict:
+
+_NOTHING = Verdict()
+
+
+def judge(graph: Graph, node: Node) -> Verdict:
     """The fate of one object, as far as ownership decides it."""
-    node = graph.nodes.get(uid)
-    if node is None:
-        return Verdict()
-    if node.deleting and ORPHAN in node.finalizers:
-        return _orphaning(graph, node)
-    if node.deleting and FOREGROUND in node.finalizers:
-        return _foreground(graph, node)
+    if node.orphans_dependents:
+        return Verdict(orphan_dependents=tuple(graph.dependents_of(node.uid)), remove_finalizer=ORPHAN)
+    if node.deletes_dependents:
+        blocked = any(_blocks(d, node.uid) for d in graph.dependents_of(node.uid))
+        return _NOTHING if blocked else Verdict(remove_finalizer=FOREGROUND)
     if node.deleting or not node.owners:
-        return Verdict()
+        return _NOTHING
     return _by_owners(graph, node)
-
-
-def _orphaning(graph: Graph, node: Node) -> Verdict:
-    held = tuple(d.uid for d in graph.dependents_of(node.uid))
-    return Verdict(orphan_dependents=held, remove_finalizer=ORPHAN)
-
-
-def _foreground(graph: Graph, node: Node) -> Verdict:
-    """Dependents first; those that block the owner's deletion hold its finalizer."""
-    dependents = graph.dependents_of(node.uid)
-    to_delete = tuple(d.uid for d in dependents if not d.deleting)
-    if any(_blocks(d, node.uid) for d in dependents):
-        return Verdict(delete_dependents=to_delete)
-    return Verdict(delete_dependents=to_delete, remove_finalizer=FOREGROUND)
 
 
 def _blocks(dependent: Node, owner_uid: str) -> bool:
@@ -150,34 +197,32 @@ def _blocks(dependent: Node, owner_uid: str) -> bool:
 
 
 def _by_owners(graph: Graph, node: Node) -> Verdict:
-    unknown = tuple(o for o in node.owners if o["uid"] not in graph.nodes and o["uid"] not in graph.absent)
+    owners = [(reference, graph.owner(reference, node)) for reference in node.owners]
+    unknown = tuple(reference for reference, owner in owners if owner == "unknown")
     if unknown:
         return Verdict(ask=unknown)
-    solid = [o for o in node.owners if o["uid"] in graph.nodes and not _waits(graph, o["uid"])]
-    waiting = [o for o in node.owners if o["uid"] in graph.nodes and _waits(graph, o["uid"])]
-    gone = [o["uid"] for o in node.owners if o["uid"] in graph.absent]
-    if solid:
-        loose = (*gone, *(o["uid"] for o in waiting))
+    nodes = [owner for _, owner in owners if isinstance(owner, Node)]
+    if any(not owner.deletes_dependents for owner in nodes):
+        loose = [r["uid"] for r, owner in owners if not isinstance(owner, Node) or owner.deletes_dependents]
         return Verdict(drop_owners=tuple(loose))
-    if waiting and graph.dependents_of(node.uid):
-        return Verdict(delete="delete-foreground")
+    dependents = graph.dependents_of(node.uid)
+    if nodes and dependents:
+        return Verdict(delete="Foreground", unblock=any(d.deletes_dependents for d in dependents))
     return Verdict(delete=_policy(node))
 
 
-def _waits(graph: Graph, uid: str) -> bool:
-    owner = graph.nodes[uid]
-    return owner.deleting and FOREGROUND in owner.finalizers
-
-
-def _policy(node: Node) -> Action:
+def _policy(node: Node) -> Policy:
     """An object that already carries a deletion finalizer keeps the meaning of it."""
     if ORPHAN in node.finalizers:
-        return "delete-orphan"
-    if FOREGROUND in node.finalizers:
-        return "delete-foreground"
-    return "delete-background"
+        return "Orphan"
+    return "Foreground" if FOREGROUND in node.finalizers else "Background"
 
 
-def references_without(owners: Iterable[Mapping[str, Any]], drop: Iterable[str]) -> list[Mapping[str, Any]]:
+def references_without(owners: Iterable[Reference], drop: Iterable[str]) -> list[Reference]:
     gone = set(drop)
     return [o for o in owners if o["uid"] not in gone]
+
+
+def unblocked(owners: Sequence[Reference]) -> list[Reference]:
+    """The same references, none of which holds its owner."""
+    return [{**o, "blockOwnerDeletion": False} if o.get("blockOwnerDeletion") else o for o in owners]

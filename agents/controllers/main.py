@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
+
+import structlog
 
 from agents.client.election import Election
 from agents.client.events import EventRecorder
-from agents.client.process import connections, run_agent, write_health
+from agents.client.process import Links, connections, run_agent, write_health
 from agents.client.resources import ResourceRef
-from agents.client.rest import RestClient
 from agents.client.runtime import Agent
 from agents.controllers.discovery import Discovery
 from agents.controllers.registry import build
 from agents.controllers.settings import ControllerSettings
 from apiserver.api.status import StatusError
-from broker.connection import Connection
+
+log = structlog.get_logger(__name__)
 
 NAME = "controllers"
 LEASE = "kube-controller-manager"
 _NEVER_OWNED = frozenset({"events"})
+_DISCOVER_AGAIN_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class _State:
+    """What is known of this process's health."""
+
+    election: Election | None = None
+    agent: Agent | None = None
+
+    def health(self) -> tuple[bool, str]:
+        """One that stands by while another leads is as well as one that leads."""
+        if self.agent is not None:
+            return self.agent.ready, self.agent.reason
+        if self.election is not None and self.election.holder and not self.election.leading:
+            return True, f"{self.election.holder} leads"
+        return False, "waiting to lead"
 
 
 def run(settings: ControllerSettings) -> None:
@@ -27,32 +47,32 @@ def run(settings: ControllerSettings) -> None:
 
 
 async def serve(settings: ControllerSettings) -> None:
-    state = {"ready": False, "reason": "waiting to lead"}
-    async with connections(settings.kubeconfig, settings.nats_url.get_secret_value(), name=NAME) as (rest, bus):
-        health = asyncio.create_task(
-            write_health(settings.health_file, lambda: (bool(state["ready"]), str(state["reason"]))), name="health"
-        )
+    """Stand for election and work. Raises LostLeadership: the process should end and stand again."""
+    state = _State()
+    async with connections(settings.kubeconfig, settings.nats_url, name=NAME) as links:
+        health = asyncio.create_task(write_health(settings.health_file, state.health), name="health")
         try:
             if settings.leader_elect:
-                election = Election(rest, name=LEASE, identity=settings.identity)
-                await election.lead(lambda: _work(settings, rest, bus, state))
+                election = state.election = Election(links.rest, name=LEASE, identity=settings.identity)
+                leading = replace(links, rest=links.rest.guarded(lambda: election.sure))
+                await election.lead(lambda: _work(settings, leading, state))
             else:
-                await _work(settings, rest, bus, state)
+                await _work(settings, links, state)
         finally:
             health.cancel()
             await asyncio.gather(health, return_exceptions=True)
 
 
-async def _work(settings: ControllerSettings, rest: RestClient, bus: Connection, state: dict[str, object]) -> None:
-    discovery = Discovery(rest)
+async def _work(settings: ControllerSettings, links: Links, state: _State) -> None:
+    discovery = Discovery(links.rest)
     deletable = await _deletable(discovery)
-    agent = Agent(name=NAME, rest=rest, connection=bus, workers=settings.workers)
-    recorder = EventRecorder(rest, component=LEASE)
-    for controller in build(agent, recorder, discovery, deletable):
+    agent = state.agent = Agent(name=NAME, rest=links.rest, connection=links.bus, workers=settings.workers)
+    recorder = EventRecorder(links.rest, component=LEASE)
+    for controller in build(agent, recorder, discovery, deletable, settings):
         agent.add_controller(controller)
+    links.login.join(agent.selection())
     async with asyncio.TaskGroup() as group:
         group.create_task(recorder.run(), name="events")
-        group.create_task(_report(agent, state), name="report")
         group.create_task(agent.run(), name="agent")
 
 
@@ -60,11 +80,6 @@ async def _deletable(discovery: Discovery) -> list[ResourceRef]:
     while True:
         try:
             return [ref for ref in await discovery.all() if ref.resource not in _NEVER_OWNED]
-        except StatusError:
-            await asyncio.sleep(0.2)
-
-
-async def _report(agent: Agent, state: dict[str, object]) -> None:
-    while True:
-        state["ready"], state["reason"] = agent.ready, agent.reason
-        await asyncio.sleep(0.2)
+        except StatusError as err:
+            log.info("controllers wait for discovery", reason=err.message)
+            await asyncio.sleep(_DISCOVER_AGAIN_SECONDS)

@@ -1,7 +1,8 @@
-"""What controllers ask of a pod. Pure."""
+"""What controllers ask of pods and of the like. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,32 +16,6 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
 
 
-def controller_of(obj: Obj) -> Obj | None:
-    """The owner reference that has `controller: true`."""
-    for reference in obj["metadata"].get("ownerReferences", ()):
-        if reference.get("controller"):
-            found: Obj = reference
-            return found
-    return None
-
-
-def owned_by(obj: Obj, owner_uid: str) -> bool:
-    reference = controller_of(obj)
-    return reference is not None and reference["uid"] == owner_uid
-
-
-def owner_reference(owner: Obj, api_version: str, kind: str) -> Obj:
-    meta = owner["metadata"]
-    return {
-        "apiVersion": api_version,
-        "kind": kind,
-        "name": meta["name"],
-        "uid": meta["uid"],
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
 def is_terminating(obj: Obj) -> bool:
     return bool(obj["metadata"].get("deletionTimestamp"))
 
@@ -49,9 +24,13 @@ def phase(pod: Obj) -> str:
     return str(pod.get("status", {}).get("phase", "Pending"))
 
 
+def is_finished(pod: Obj) -> bool:
+    return phase(pod) in ("Succeeded", "Failed")
+
+
 def is_active(pod: Obj) -> bool:
     """Counts as a replica: neither finished nor on its way out."""
-    return phase(pod) not in ("Succeeded", "Failed") and not is_terminating(pod)
+    return not is_finished(pod) and not is_terminating(pod)
 
 
 def condition(obj: Obj, name: str) -> Obj | None:
@@ -84,8 +63,16 @@ def available_in(pod: Obj, min_ready_seconds: int, now: datetime) -> float | Non
     return max(0.0, (since + timedelta(seconds=min_ready_seconds) - now).total_seconds())
 
 
-def restarts(pod: Obj) -> int:
-    return max((int(c.get("restartCount", 0)) for c in pod.get("status", {}).get("containerStatuses", ())), default=0)
+def restarts(pod: Obj) -> tuple[int, int]:
+    """(the most restarts of a container, the most restarts of a sidecar)."""
+    status = pod.get("status", {})
+    sidecars = {c["name"] for c in pod["spec"].get("initContainers", ()) if c.get("restartPolicy") == "Always"}
+    sides = [c for c in status.get("initContainerStatuses", ()) if c.get("name") in sidecars]
+    return _most(status.get("containerStatuses", ())), _most(sides)
+
+
+def _most(statuses: Iterable[Obj]) -> int:
+    return max((int(c.get("restartCount", 0)) for c in statuses), default=0)
 
 
 def deletion_cost(pod: Obj) -> int:
@@ -94,3 +81,17 @@ def deletion_cost(pod: Obj) -> int:
         return int(text)
     except ValueError:
         return 0
+
+
+def stamp(now: datetime) -> str:
+    """A time as the API writes it."""
+    return now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def with_condition(status: Obj, condition: Obj, now: datetime) -> Obj:
+    """The status with one condition set; its transition time moves only when its value does."""
+    before = next((c for c in status.get("conditions", ()) if c["type"] == condition["type"]), None)
+    moved = before is None or before.get("status") != condition["status"]
+    since = stamp(now) if before is None or moved else before.get("lastTransitionTime", stamp(now))
+    others = [c for c in status.get("conditions", ()) if c["type"] != condition["type"]]
+    return {**status, "conditions": [*others, {**condition, "lastTransitionTime": since}]}

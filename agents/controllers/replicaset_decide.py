@@ -1,18 +1,19 @@
 """What a ReplicaSet wants: how many pods more, which pods less, and its status. Pure.
 
-Upstream: pkg/controller/replicaset and `ActivePodsWithRanks` of pkg/controller.
+Upstream: pkg/controller/replicaset, and `ActivePodsWithRanks` of pkg/controller.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from apiserver.api.selectors import LabelSelector
-
+from agents.controllers import ownership
 from agents.controllers import pods as p
 
 Obj = dict[str, Any]
@@ -20,35 +21,10 @@ Obj = dict[str, Any]
 BURST_REPLICAS = 500
 """At most so many pods are created or deleted by one reconcile (upstream: `BurstReplicas`)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """Which pods are the set's own, which it takes over, which it lets go."""
-
-    owned: tuple[Obj, ...]
-    adopt: tuple[Obj, ...]
-    release: tuple[Obj, ...]
-
-
-def claim(replica_set: Obj, candidates: Sequence[Obj]) -> Claims:
-    """`candidates` are the pods of the namespace that the set controls, and those that nobody controls."""
-    selector = LabelSelector.from_object(replica_set["spec"]["selector"])
-    uid = replica_set["metadata"]["uid"]
-    terminating = p.is_terminating(replica_set)
-    owned: list[Obj] = []
-    adopt: list[Obj] = []
-    release: list[Obj] = []
-    for pod in candidates:
-        matches = selector.matches(pod["metadata"].get("labels", {}))
-        if p.owned_by(pod, uid):
-            (owned if matches or terminating else release).append(pod)
-        elif matches and p.controller_of(pod) is None and not terminating and p.is_active(pod):
-            adopt.append(pod)
-    return Claims(tuple(owned), tuple(adopt), tuple(release))
-
-
-def selects(replica_set: Obj, labels: Mapping[str, str]) -> bool:
-    return LabelSelector.from_object(replica_set["spec"]["selector"]).matches(labels)
+FAILED_CREATE = "FailedCreate"
+FAILED_DELETE = "FailedDelete"
+_FAILURE = "ReplicaFailure"
+_PHASES = {"Pending": 0, "Unknown": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +33,71 @@ class Plan:
     delete: tuple[Obj, ...]
 
 
-def plan(replica_set: Obj, owned: Sequence[Obj], now: datetime) -> Plan:
-    """Bring the number of active pods to `spec.replicas`."""
+def plan(replica_set: Obj, owned: Sequence[Obj], related: Sequence[Obj], now: datetime) -> Plan:
+    """Bring the number of active pods to `spec.replicas`. `related`: the pods of all sets of the same owner, which
+    say where pods are doubled up."""
     if p.is_terminating(replica_set):
         return Plan(0, ())
     active = [pod for pod in owned if p.is_active(pod)]
     surplus = len(active) - replica_set["spec"].get("replicas", 1)
-    if surplus > 0:
-        ranked = sorted(active, key=_deletion_rank(active, now))
-        return Plan(0, tuple(ranked[: min(surplus, BURST_REPLICAS)]))
-    return Plan(min(-surplus, BURST_REPLICAS), ())
+    if surplus <= 0:
+        return Plan(min(-surplus, BURST_REPLICAS), ())
+    surplus = min(surplus, BURST_REPLICAS)
+    return Plan(0, tuple(_missed_least(active, related, now)[:surplus]))
 
 
-def _deletion_rank(active: Sequence[Obj], now: datetime) -> Any:
-    """Sort key: those that are missed least come first."""
-    per_node = Counter(pod["spec"].get("nodeName", "") for pod in active)
+def _missed_least(active: Sequence[Obj], related: Sequence[Obj], now: datetime) -> list[Obj]:
+    """Those that are missed least come first."""
+    per_node = Counter(pod["spec"].get("nodeName", "") for pod in related if p.is_active(pod))
 
-    def key(pod: Obj) -> tuple[Any, ...]:
-        node = pod["spec"].get("nodeName", "")
-        since = p.ready_since(pod)
-        created = p.parse_time(pod["metadata"]["creationTimestamp"])
-        return (
-            bool(node),
-            {"Pending": 0, "Unknown": 1}.get(p.phase(pod), 2),
-            p.is_ready(pod),
-            p.deletion_cost(pod),
-            -per_node[node],
-            (now - since).total_seconds() if since else 0.0,
-            -p.restarts(pod),
-            (now - created).total_seconds(),
-            pod["metadata"]["name"],
-        )
+    def compare(a: Obj, b: Obj) -> int:
+        return _compare(a, b, per_node, now)
 
-    return key
+    return sorted(active, key=functools.cmp_to_key(compare))
 
 
-def status(replica_set: Obj, owned: Sequence[Obj], now: datetime, *, failure: str = "") -> tuple[Obj, float | None]:
+def _compare(a: Obj, b: Obj, per_node: Mapping[str, int], now: datetime) -> int:
+    """Below 0: `a` goes before `b`. Times are compared by their order of magnitude, so that pods that differ little
+    go in no particular order (upstream: LogarithmicScaleDown)."""
+    first = _rank(a, per_node), _rank(b, per_node)
+    if first[0] != first[1]:
+        return -1 if first[0] < first[1] else 1
+    ready = p.ready_since(a), p.ready_since(b)
+    if ready[0] is not None and ready[1] is not None and ready[0] != ready[1]:
+        return _magnitude(now, ready[0]) - _magnitude(now, ready[1]) or _by_uid(a, b)
+    if p.restarts(a) != p.restarts(b):
+        return -1 if p.restarts(a) > p.restarts(b) else 1
+    made = [p.parse_time(pod["metadata"]["creationTimestamp"]) for pod in (a, b)]
+    if made[0] != made[1]:
+        return _magnitude(now, made[0]) - _magnitude(now, made[1]) or _by_uid(a, b)
+    return 0
+
+
+def _rank(pod: Obj, per_node: Mapping[str, int]) -> tuple[bool, int, bool, int, int]:
+    node = pod["spec"].get("nodeName", "")
+    return (bool(node), _PHASES.get(p.phase(pod), 2), p.is_ready(pod), p.deletion_cost(pod), -per_node.get(node, 0))
+
+
+def _magnitude(now: datetime, since: datetime) -> int:
+    nanoseconds = (now - since).total_seconds() * 1e9
+    return int(math.log2(nanoseconds)) if nanoseconds > 0 else -1
+
+
+def _by_uid(a: Obj, b: Obj) -> int:
+    return -1 if a["metadata"]["uid"] < b["metadata"]["uid"] else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Pods could not be created or deleted."""
+
+    reason: str
+    message: str
+
+
+def status(
+    replica_set: Obj, owned: Sequence[Obj], now: datetime, *, failure: Failure | None = None
+) -> tuple[Obj, float | None]:
     """(the status, seconds until a ready pod becomes available and the status changes by itself)."""
     active = [pod for pod in owned if p.is_active(pod)]
     labels: Mapping[str, str] = replica_set["spec"].get("template", {}).get("metadata", {}).get("labels", {})
@@ -103,9 +108,11 @@ def status(replica_set: Obj, owned: Sequence[Obj], now: datetime, *, failure: st
         "fullyLabeledReplicas": sum(labels.items() <= pod["metadata"].get("labels", {}).items() for pod in active),
         "readyReplicas": sum(w is not None for w in waits),
         "availableReplicas": sum(w == 0.0 for w in waits),
+        "terminatingReplicas": sum(p.is_terminating(pod) and not p.is_finished(pod) for pod in owned),
         "observedGeneration": replica_set["metadata"].get("generation", 0),
     }
-    out: Obj = {k: v for k, v in made.items() if v or k in ("replicas", "observedGeneration")}
+    shown = ("replicas", "terminatingReplicas", "observedGeneration")
+    out: Obj = {k: v for k, v in made.items() if v or k in shown}
     conditions = _conditions(replica_set, failure, now)
     if conditions:
         out["conditions"] = conditions
@@ -113,26 +120,23 @@ def status(replica_set: Obj, owned: Sequence[Obj], now: datetime, *, failure: st
     return out, min(pending, default=None)
 
 
-def _conditions(replica_set: Obj, failure: str, now: datetime) -> list[Obj]:
-    """ReplicaFailure stands while pods cannot be created or deleted."""
+def _conditions(replica_set: Obj, failure: Failure | None, now: datetime) -> list[Obj]:
+    """ReplicaFailure stands while pods cannot be created or deleted. It keeps its first words: messages name pods
+    that are new at each try, and a status that changes at each try would bring the next try at once."""
     before = list(replica_set.get("status", {}).get("conditions", ()))
-    others = [c for c in before if c.get("type") != "ReplicaFailure"]
-    if not failure:
+    others = [c for c in before if c.get("type") != _FAILURE]
+    if failure is None:
         return others
-    known = next((c for c in before if c.get("type") == "ReplicaFailure"), None)
-    if known is not None and known.get("message") == failure:
+    if len(others) < len(before):
         return before
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return [
-        *others,
-        {
-            "type": "ReplicaFailure",
-            "status": "True",
-            "reason": "FailedCreate",
-            "message": failure,
-            "lastTransitionTime": stamp,
-        },
-    ]
+    condition = {
+        "type": _FAILURE,
+        "status": "True",
+        "lastTransitionTime": p.stamp(now),
+        "reason": failure.reason,
+        "message": failure.message,
+    }
+    return [*others, condition]
 
 
 def pod_from_template(owner: Obj, api_version: str, kind: str) -> Obj:
@@ -142,7 +146,7 @@ def pod_from_template(owner: Obj, api_version: str, kind: str) -> Obj:
     pod_meta: Obj = {
         "generateName": owner["metadata"]["name"] + "-",
         "namespace": owner["metadata"]["namespace"],
-        "ownerReferences": [p.owner_reference(owner, api_version, kind)],
+        "ownerReferences": [ownership.owner_reference(owner, api_version, kind)],
     }
     for key in ("labels", "annotations", "finalizers"):
         if meta.get(key):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.client.informer import Informer
 from agents.client.resources import ResourceRef
 from agents.client.rest import RestClient
+from agents.controllers import ownership
 from apiserver.api.status import Invalid, NotFound
 
 Obj = dict[str, Any]
@@ -21,6 +23,39 @@ async def write_status(rest: RestClient, informer: Informer, ref: ResourceRef, o
         informer.learn(await rest.update(ref, wanted, subresource="status"))
     except NotFound:
         return
+
+
+async def claim(
+    rest: RestClient,
+    informer: Informer,
+    ref: ResourceRef,
+    owner: Obj,
+    owner_ref: ResourceRef,
+    *,
+    may_adopt: Callable[[Obj], bool],
+) -> Sequence[Obj]:
+    """The objects of an owner, after it took over what matches its selector and let go what does not."""
+    meta = owner["metadata"]
+    own = informer.by_index(ownership.BY_OWNER, meta["uid"])
+    orphans = informer.by_index(ownership.ORPHANS, meta["namespace"])
+    claims = ownership.claim(owner, [*own, *orphans], may_adopt=may_adopt)
+    for obj in claims.release:
+        await drop_owner(rest, informer, ref, obj, meta["uid"])
+    if not claims.adopt or not await _still_there(rest, owner_ref, owner):
+        return claims.owned
+    reference = ownership.owner_reference(owner, owner_ref.api_version, owner_ref.kind)
+    taken = [await take_over(rest, informer, ref, obj, reference) for obj in claims.adopt]
+    return [*claims.owned, *(obj for obj in taken if obj is not None)]
+
+
+async def _still_there(rest: RestClient, ref: ResourceRef, owner: Obj) -> bool:
+    """An owner that is on its way out may just have orphaned what it would take over."""
+    meta = owner["metadata"]
+    try:
+        found = await rest.get(ref, meta["name"], namespace=meta["namespace"])
+    except NotFound:
+        return False
+    return found["metadata"]["uid"] == meta["uid"] and not found["metadata"].get("deletionTimestamp")
 
 
 async def take_over(rest: RestClient, informer: Informer, ref: ResourceRef, obj: Obj, reference: Obj) -> Obj | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -185,7 +185,12 @@ class Plan:
 
 
 @contextlib.asynccontextmanager
-async def running(bus: FakeBus, monkeypatch: pytest.MonkeyPatch, *controllers: Plan) -> AsyncIterator[Agent]:
+async def running(
+    bus: FakeBus,
+    monkeypatch: pytest.MonkeyPatch,
+    *controllers: Plan,
+    ask: Callable[[Agent], None] = lambda agent: None,
+) -> AsyncIterator[Agent]:
     """An agent's life: cancelled at the end, as a crash would end it but for the last acknowledgements."""
     monkeypatch.setattr(runtime, "Subscriber", lambda _, *, name, filters: FakeSubscriber(bus, filters))
 
@@ -197,6 +202,7 @@ async def running(bus: FakeBus, monkeypatch: pytest.MonkeyPatch, *controllers: P
     agent = Agent(name="test", rest=FakeRest(bus), connection=FakeConnection(), workers=4)  # type: ignore[arg-type]
     for controller in controllers:
         agent.add_controller(controller)
+    ask(agent)
     task = asyncio.create_task(agent.run(), name="agent")
     try:
         yield agent

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from agents.client import runtime
+from agents.client.informer import Informer
 from agents.client.outcome import Failed, GiveUp, RetryAfter, of_error
 from agents.client.resources import CONFIGMAPS, EVENTS, LEASES, NODES, PODS, SECRETS
 from agents.client.transport import ApiUnavailable
@@ -247,16 +248,21 @@ async def test_with_many_resources_one_filter_takes_all_and_what_concerns_nobody
 async def test_of_resources_that_only_ownership_matters_of_no_content_is_kept(monkeypatch: Patch) -> None:
     bus, plan = FakeBus(), Plan()
     bus.write(SECRETS, "s", password="x")
-    async with running(bus, monkeypatch, plan) as agent:
-        assert agent.informer(SECRETS, metadata_only=True) is agent.informer(SECRETS)
-    copy = agent.informer(SECRETS)
-    copy.apply(*_event(bus, 1))
-    assert [list(o) for o in copy.list()] == [["apiVersion", "kind", "metadata"]]
+    bus.write(CONFIGMAPS, "c", key="x")
+    copies: list[Informer] = []
 
+    def ask(agent: runtime.Agent) -> None:
+        copies.append(agent.informer(SECRETS, metadata_only=True))
+        copies.append(agent.informer(CONFIGMAPS, metadata_only=True))
+        assert agent.informer(CONFIGMAPS) is copies[1]
+        assert agent.informer(CONFIGMAPS, metadata_only=True) is copies[1]
 
-def _event(bus: FakeBus, rv: int) -> tuple[str, dict[str, object]]:
-    change = bus.changes[rv - 1]
-    return change.type, change.object()
+    async with running(bus, monkeypatch, plan, ask=ask) as agent:
+        await idle(agent)
+        bus.write(SECRETS, "s2", password="x")
+        await eventually(lambda: len(copies[0]) == 2, what="the change is heard")
+    assert [list(o) for o in copies[0].list()] == [["apiVersion", "kind", "metadata"]] * 2
+    assert "spec" in next(copies[1].list())
 
 
 def test_errors_say_whether_to_try_again() -> None:
