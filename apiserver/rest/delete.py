@@ -30,7 +30,10 @@ _AT_ONCE = 32
 
 
 def options_of(call: Call) -> DeleteOptions:
-    """The body's DeleteOptions, else the query's. Raises BadRequest and Invalid."""
+    """The body's DeleteOptions, else the query's. Raises BadRequest and Invalid.
+
+    A dry run counts from either: upstream deletes where the body does not repeat it.
+    """
     query = call.request.query
     given = decode_options(call.request.body, call.headers.get("content-type", "application/json"))
     if not call.request.body:
@@ -38,9 +41,8 @@ def options_of(call: Call) -> DeleteOptions:
             "gracePeriodSeconds": query.integer("gracePeriodSeconds"),
             "propagationPolicy": query.text("propagationPolicy") if "propagationPolicy" in query else None,
             "orphanDependents": query.flag("orphanDependents"),
-            "dryRun": query.all("dryRun"),
         }
-    return read_options(given)
+    return read_options({**given, "dryRun": [*(given.get("dryRun") or ()), *query.all("dryRun")]})
 
 
 def read_options(given: Obj) -> DeleteOptions:

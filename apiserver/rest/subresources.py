@@ -125,7 +125,7 @@ class Subresources:
             )
         )
         subscription = await self.records.get(call.endpoint, call.namespace, call.name)
-        return json_response(self.desk.issue(subscription.parse(), asked, call.user), status=201)
+        return json_response(await self.desk.issue(subscription.parse(), asked, call.user), status=201)
 
     async def log(self, call: Call) -> Stream:
         current = await self.records.get(call.endpoint, call.namespace, call.name)
