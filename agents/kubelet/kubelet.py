@@ -1,7 +1,8 @@
 """A kubelet put together: its nodes, its pods, and the tasks that keep them going.
 
-It needs neither the API server nor the bus to start: the pods that it knows from the disk wait a short while for the
-API's word (`disk_head_start_seconds`), then they run without it.
+It needs neither the API server nor the bus to start: the pods that it knows from the disk wait a short while for news
+(`disk_head_start_seconds`), then they run without. Where the bus is there and the API server is not, it goes on hearing
+changes from where it was (`Agent.restore`).
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from agents.kubelet.node_reporter import NodeReporter
 from agents.kubelet.nodes import Nodes
 from agents.kubelet.pod_store import PodStore
 from agents.kubelet.pods import Pods
-from agents.kubelet.podspec import Obj
+from agents.kubelet.podspec import Obj, uid_of
 from agents.kubelet.runtime import PodUid, Runtime
 from agents.kubelet.settings import KubeletSettings
 from agents.kubelet.status_writer import StatusWriter
-from broker import subjects
+from apiserver.api.status import StatusError
 from broker.connection import Connection
 from broker.node_rpc import Server
+from broker.selection import Selection
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,7 @@ COMPONENT = "kubelet"
 FETCH_SECONDS = 5.0
 """How long a ConfigMap or Secret is waited for before the copy on disk is taken."""
 TOLD_SECONDS = 0.05
+ASK_AGAIN_SECONDS = 1.0
 
 
 class Kubelet:
@@ -89,19 +92,13 @@ class Kubelet:
         """A real node's changes are chosen by the broker; a fleet hears of all pods and takes its own."""
         names = self._settings.node_names
         if len(names) == 1:
-            return self._agent.informer(
-                PODS,
-                field_selector=f"spec.nodeName={names[0]}",
-                subject_filter=_filter(PODS, node=names[0]),
-            )
+            return self._agent.informer(PODS, node=names[0])
         return self._agent.informer(PODS)
 
     def _follow_nodes(self) -> Any:
         names = self._settings.node_names
         if len(names) == 1:
-            return self._agent.informer(
-                NODES, field_selector=f"metadata.name={names[0]}", subject_filter=_filter(NODES, name=names[0])
-            )
+            return self._agent.informer(NODES, name=names[0])
         return self._agent.informer(NODES)
 
     def _reporters(self, facts: list[NodeFacts]) -> list[NodeReporter]:
@@ -147,6 +144,10 @@ class Kubelet:
 
     # Life
 
+    def selection(self) -> Selection:
+        """What it must hear of."""
+        return self._agent.selection()
+
     def health(self) -> tuple[bool, str]:
         """(ready, why not)."""
         if not self._agent.ready:
@@ -158,7 +159,9 @@ class Kubelet:
 
     async def run(self) -> None:
         """Work until cancelled; containers run on then."""
-        self._pods.load()
+        known = self._pods.load()
+        if self._is_real:
+            self._agent.restore(PODS, known)
         log.info("kubelet starts", nodes=len(self._settings.node_names), pods=len(self._pods))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._agent.run(), name="agent")
@@ -175,6 +178,20 @@ class Kubelet:
             await asyncio.sleep(TOLD_SECONDS)
         await self._pods.compare()
         self._told.set()
+        if self._is_real:
+            await self._pods.sweep(await self._alive())
+
+    async def _alive(self) -> set[PodUid]:
+        """The node's pods as the API server itself lists them: the bus may have been heard without it."""
+        (name,) = self._settings.node_names
+        while True:
+            try:
+                found = await self._rest.list(PODS, field_selector=f"spec.nodeName={name}")
+            except StatusError as err:
+                log.debug("the sweep waits for the API server", reason=err.message)
+                await asyncio.sleep(ASK_AGAIN_SECONDS)
+            else:
+                return {uid_of(pod) for pod in found.items}
 
     async def _look_after_pods(self) -> None:
         if len(self._pods):
@@ -189,9 +206,5 @@ class Kubelet:
 def subscriber_name(settings: KubeletSettings) -> str:
     if settings.subscriber:
         return settings.subscriber
-    first, more = subjects.encode(settings.node_names[0]), len(settings.node_names) - 1
+    first, more = settings.node_names[0], len(settings.node_names) - 1
     return f"kubelet-{first}-and-{more}" if more else f"kubelet-{first}"
-
-
-def _filter(ref: ResourceRef, *, name: str | None = None, node: str | None = None) -> str:
-    return subjects.filter_for(group=ref.group, resource=ref.resource, name=name, node=node)

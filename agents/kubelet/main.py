@@ -9,16 +9,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from agents.client.process import connections, run_agent, write_health
-from agents.client.rest import RestClient
+from agents.client.process import Links, connections, run_agent, write_health
 from agents.kubelet.addresses import claim_range
-from agents.kubelet.kubelet import Kubelet
+from agents.kubelet.kubelet import Kubelet, subscriber_name
 from agents.kubelet.process_runtime import ProcessRuntime
 from agents.kubelet.runtime import Runtime
 from agents.kubelet.settings import KubeletSettings
 from agents.kubelet.sim_runtime import SimRuntime
-from broker.connection import Connection
 
+CREDENTIALS = "bus-credentials.json"
 PATIENCE_SECONDS = 2.0
 """How long a request is tried again by itself. Short: a kubelet goes on with what it knows."""
 
@@ -29,16 +28,22 @@ def run(settings: KubeletSettings) -> None:
 
 
 async def serve(settings: KubeletSettings) -> None:
-    name, url = f"kubelet-{settings.node_names[0]}", settings.nats_url.get_secret_value()
     async with (
-        connections(settings.kubeconfig, url, name=name, patience_seconds=PATIENCE_SECONDS) as (rest, bus),
         _runtime(settings) as runtime,
+        connections(
+            settings.kubeconfig,
+            settings.nats_url,
+            name=subscriber_name(settings),
+            keep=settings.root_dir / CREDENTIALS,
+            patience_seconds=PATIENCE_SECONDS,
+        ) as links,
     ):
-        await _serve(settings, rest, bus, runtime)
+        await _serve(settings, links, runtime)
 
 
-async def _serve(settings: KubeletSettings, rest: RestClient, bus: Connection, runtime: Runtime) -> None:
-    kubelet = await Kubelet.create(settings, rest, bus, runtime)
+async def _serve(settings: KubeletSettings, links: Links, runtime: Runtime) -> None:
+    kubelet = await Kubelet.create(settings, links.rest, links.bus, runtime)
+    links.login.join(kubelet.selection())
     async with asyncio.TaskGroup() as group:
         group.create_task(write_health(settings.health_file, kubelet.health), name="health")
         group.create_task(kubelet.run(), name="kubelet")

@@ -25,7 +25,7 @@ from agents.kubelet.status_patch import status_patch
 
 log = structlog.get_logger(__name__)
 
-SETTLING_SECONDS = 0.1
+SETTLING_SECONDS = 0.3
 """A status is written a little later while something is being done: most often one write then says it all."""
 LEAST_SECONDS = 0.05
 """Between two looks that only time asks for: whatever is wrong with the times, the event loop goes on."""
@@ -175,7 +175,7 @@ class PodWorker:
         if self._gone:
             return
         try:
-            self._host.store.save(self._effective())
+            self._host.store.save(self._pod, self._local)
         except OSError as err:  # a full disk; the pod runs on, only a restart without the API server would miss this
             log.warning("pod not kept on disk", pod=full_name(self._pod), error=str(err))
 

@@ -10,7 +10,7 @@ once. Two pods of the same name (one removed by force, its successor here alread
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import structlog
@@ -29,6 +29,7 @@ from agents.kubelet.runtime import PodUid
 log = structlog.get_logger(__name__)
 
 BY_NODE = "node"
+LONGEST_TURN_SECONDS = 0.01
 
 K = TypeVar("K")
 
@@ -103,8 +104,9 @@ class Pods:
         elif known.update(pod):
             self.wake(known.uid)
 
-    def _begin(self, pod: Obj, *, local: Obj | None = None) -> None:
-        if local is None:
+    def _begin(self, pod: Obj, *, local: Obj | None = None, known: bool = False) -> None:
+        """`known`: it was accepted, or refused, by an earlier kubelet."""
+        if not known:
             local = self._refused(pod)
         worker = PodWorker(pod, host=self.host, local=local)
         self._workers[worker.uid] = worker
@@ -150,23 +152,28 @@ class Pods:
 
     # From the disk
 
-    def load(self) -> None:
-        """Take the pods that were here before."""
-        for pod in self.host.store.load():
-            if uid_of(pod) not in self._workers and self._node(pod["spec"].get("nodeName") or "") is not None:
-                self._begin(pod, local=pod.get("status") or {})
+    def load(self) -> list[Obj]:
+        """Take up the pods that were here before. Returns them as the API held them."""
+        found = [k for k in self.host.store.load() if self._node(k.pod["spec"].get("nodeName") or "") is not None]
+        for kept in found:
+            if uid_of(kept.pod) not in self._workers:
+                self._begin(kept.pod, local=kept.local, known=True)
+        return [kept.pod for kept in found]
 
     async def compare(self) -> None:
-        """The API has told of everything: what it does not have goes."""
+        """The informer is complete: what it does not have goes, what it has is here."""
         heard = [_key_of(pod) for pod in self._informer.list() if self._node(pod["spec"].get("nodeName") or "")]
         for key in [*self._by_key, *heard]:
             await self.reconcile(key)
+
+    async def sweep(self, alive: Collection[PodUid]) -> None:
+        """What belongs to no pod goes: to none that is here, and none of `alive`, which the API server lists."""
         for sandbox in await self.host.runtime.list_pod_sandboxes():
-            if sandbox.config.uid not in self._workers:
+            if sandbox.config.uid not in self._workers and sandbox.config.uid not in alive:
                 log.warning("a sandbox without a pod is removed", pod=sandbox.config.name, uid=sandbox.config.uid)
                 await self.host.runtime.remove_pod_sandbox(sandbox.id)
         for uid in self.host.store.known():
-            if uid not in self._workers:
+            if uid not in self._workers and uid not in alive:
                 self.host.store.forget(uid)  # what a kubelet that was killed while it removed a pod left
 
     # Work
@@ -182,6 +189,8 @@ class Pods:
             await asyncio.gather(*(worker.close() for worker in self), return_exceptions=True)
 
     async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        yielded = loop.time()
         while True:
             uid = await self._queue.get()
             try:
@@ -191,7 +200,9 @@ class Pods:
                 self._queue.retry(uid)
             finally:
                 self._queue.done(uid)
-            await asyncio.sleep(0)  # a look need not wait for anything, and many in a row must not hold up the rest
+            if loop.time() - yielded > LONGEST_TURN_SECONDS:  # looks need not wait for anything, so many in a row
+                await asyncio.sleep(0)  # would hold up all the rest
+                yielded = loop.time()
 
     async def _look(self, uid: PodUid) -> None:
         worker = self._workers.get(uid)

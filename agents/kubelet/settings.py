@@ -66,7 +66,8 @@ class KubeletSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kubeconfig: Path
-    nats_url: SecretStr
+    nats_url: SecretStr | None = None
+    """Only for a NATS of the user's own; otherwise the API server tells where it is and signs the credentials."""
     node_names: tuple[str, ...] = Field(min_length=1)
     runtime: Literal["process", "sim"] = "process"
     root_dir: Path

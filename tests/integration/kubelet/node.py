@@ -22,6 +22,7 @@ from agents.kubelet.admission import NodeView
 from agents.kubelet.host import Host
 from agents.kubelet.pod_store import PodStore
 from agents.kubelet.pods import Pods
+from agents.kubelet.podspec import uid_of
 from agents.kubelet.process_runtime import ProcessRuntime
 from agents.kubelet.runtime import Container, PodUid, Runtime
 from agents.kubelet.status_writer import StatusWriter
@@ -183,6 +184,7 @@ class Node:
             self.api.node = self
             self.informer.replace(self.api.pods.values(), max((_rv(p) for p in self.api.pods.values()), default=0))
             await self.pods.compare()
+            await self.pods.sweep({uid_of(p) for p in self.api.pods.values()})
         tasks = [asyncio.create_task(work, name="node") for work in (self.pods.run(), self.writer.run())]
         try:
             yield self

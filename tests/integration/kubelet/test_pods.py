@@ -15,7 +15,7 @@ import pytest
 
 from agents.kubelet import backoff, pod_volumes
 from agents.kubelet.process_runtime import ProcessRuntime, stop_everything
-from agents.kubelet.runtime import ContainerState, LogOptions
+from agents.kubelet.runtime import ContainerState, LogOptions, PodUid
 from tests.conftest import eventually
 from tests.integration.kubelet.node import SLEEP, Api, Node, container, is_ready, pod_object, process_node, shell
 
@@ -417,7 +417,11 @@ async def test_a_pod_that_was_removed_by_force_is_killed_and_its_successor_runs(
     api.put(successor)
     await node.ready("web")
     await eventually(lambda: not psutil.pid_exists(old), timeout_seconds=LONG, what="the old process gone")
-    assert len(await node.runtime.list_pod_sandboxes()) == 1
+
+    async def one_left() -> bool:
+        return len(await node.runtime.list_pod_sandboxes()) == 1
+
+    await eventually(one_left, timeout_seconds=LONG, what="the old sandbox gone")
 
 
 async def test_a_status_that_others_changed_is_set_right(node: Node, api: Api) -> None:
@@ -502,6 +506,24 @@ async def test_pods_run_without_the_api_server_and_also_start_without_it(api: Ap
         assert restarts(api.get("web")["status"]) == 0  # not told yet
         api.away = False
         await node.status("web", lambda s: restarts(s) == 1, what="the news")
+
+
+async def test_what_was_not_told_before_the_kubelet_died_is_told_by_the_next(api: Api, root: Path) -> None:
+    async with process_node(api, root) as node:
+        api.put(pod_object("web", shell(SLEEP)))
+        await node.ready("web")
+        api.away = True
+        os.kill(await pid_of(node, "web"), signal.SIGKILL)
+
+        def restarted() -> bool:
+            worker = node.pods.find(PodUid("uid-of-web"))
+            return worker is not None and restarts(worker.local) == 1 and is_ready(worker.local)
+
+        await eventually(restarted, timeout_seconds=LONG, what="the restart")
+    assert restarts(api.get("web")["status"]) == 0
+    api.away = False
+    async with process_node(api, root) as node:
+        await node.status("web", lambda s: restarts(s) == 1 and is_ready(s), what="the news")
 
 
 async def test_a_container_restarts_without_the_api_server_from_kept_configuration(api: Api, root: Path) -> None:

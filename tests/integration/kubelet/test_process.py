@@ -149,6 +149,27 @@ async def test_a_kubelet_starts_without_an_api_server_and_tells_it_later(
     assert kubelet.command_pids(uids["dies"]) == again
 
 
+async def test_the_bus_alone_tells_a_kubelet_what_it_missed(
+    kubelet: KubeletProcess, pods: Pods, rest: RestClient, api_server: ApiServer
+) -> None:
+    await kubelet.start()
+    uids = {name: await pods.create(pod_object(name, shell(SLEEP))) for name in ("stays", "leaves")}
+    for name in uids:
+        await pods.ready(name)
+    before = {name: kubelet.command_pids(uid) for name, uid in uids.items()}
+    kubelet.kill()
+    await pods.delete("leaves")
+    await rest.list(PODS)  # answered from what the stream brought, so the stream has the deletion
+    api_server.kill()
+    kubelet.spawn()
+    await eventually(
+        lambda: not psutil.pid_exists(before["leaves"][0]), timeout_seconds=WAIT_SECONDS, what="the deleted pod's end"
+    )
+    assert kubelet.command_pids(uids["stays"]) == before["stays"]
+    api_server.start()
+    await pods.gone("leaves")
+
+
 async def test_changes_made_while_the_bus_was_away_reach_the_kubelet(
     kubelet: KubeletProcess, pods: Pods, nats_server: Nats
 ) -> None:

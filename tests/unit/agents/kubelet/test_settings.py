@@ -48,7 +48,7 @@ def test_the_password_is_not_shown() -> None:
     ("more", "name"),
     [
         ({}, "kubelet-node-1"),
-        ({"node_names": ("a.b",)}, "kubelet-a%2Eb"),
+        ({"node_names": ("a.b",)}, "kubelet-a.b"),
         ({"node_names": ("n1", "n2", "n3"), "runtime": "sim"}, "kubelet-n1-and-2"),
         ({"subscriber": "mine"}, "mine"),
     ],
