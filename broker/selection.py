@@ -1,6 +1,7 @@
 """What a subscription selects, as filter subjects. Pure.
 
-A selection names resources, and may narrow them to a namespace or to the pods of a node. Its filters never overlap,
+A selection names resources, or single objects of them, and may narrow them to a namespace, and pods to those bound to a
+node. Its filters never overlap,
 since JetStream refuses a consumer whose filters do: a filter that another one covers is left out.
 """
 
@@ -12,14 +13,17 @@ from dataclasses import dataclass
 from broker import subjects
 
 ANY = "*"
+PODS = ("", "pods")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SelectedResource:
-    """`ANY` as the resource means every one of the group; as the group, which needs ANY as the resource, everything."""
+    """`ANY` as the resource means every one of the group; as the group, which needs ANY as the resource, everything.
+    With a name, only the object of that name, in whatever namespace."""
 
     group: str
     resource: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Selection:
     @classmethod
     def of(cls, resources: Iterable[tuple[str, str]], *, namespace: str = "", node: str = "") -> Selection:
         """`resources`: pairs of group and plural name."""
-        return cls(tuple(SelectedResource(group, name) for group, name in resources), namespace, node)
+        return cls(tuple(SelectedResource(group, resource) for group, resource in resources), namespace, node)
 
     def filters(self) -> Sequence[str]:
         """Sorted, none of them within another."""
@@ -43,7 +47,8 @@ class Selection:
             group=None if one.group == ANY else one.group,
             resource=None if one.resource == ANY else one.resource,
             namespace=self.namespace or None,
-            node=self.node or None,
+            name=one.name or None,
+            node=self.node if self.node and (one.group, one.resource) == PODS else None,
         )
 
     def _is_covered(self, one: SelectedResource) -> bool:
@@ -53,7 +58,9 @@ class Selection:
 def _covers(wide: SelectedResource, narrow: SelectedResource) -> bool:
     if wide.group == ANY:
         return True
-    return wide.group == narrow.group and wide.resource == ANY
+    if wide.name or wide.group != narrow.group:
+        return False
+    return wide.resource in (ANY, narrow.resource)
 
 
 def consumer_name(subscription: str) -> str:

@@ -29,7 +29,7 @@ import structlog
 
 from broker import consumer, delivery, subjects
 from broker.change import Change
-from broker.connection import Connection, Message
+from broker.connection import REQUEST_TIMEOUT_SECONDS, Connection, Message
 from broker.crashpoints import CrashPoints, from_environment
 from broker.errors import BusError, BusUnavailable, ConsumerMissing, NodeUnreachable, StreamMissing
 from broker.stream import StreamState, state, told_state
@@ -41,6 +41,7 @@ EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 3.5
 PROVE_SECONDS = 2.0
+LISTENER_TIMEOUT_SECONDS = 2.0
 
 
 class CursorLost(Exception):
@@ -84,7 +85,7 @@ class Subscriber:
 
     async def ensure(self) -> SubscriptionState:
         """Look for the consumer of this name. `lost` or `created` ask for `begin`. Raises BusError."""
-        stream = await self._stream_state()
+        stream = await self.stream_state()
         try:
             info = await self._rewind() if self._connection.listener else await self._info()
         except ConsumerMissing:
@@ -107,11 +108,13 @@ class Subscriber:
 
     async def _rewind(self) -> dict[str, Any]:
         """Have everything behind the last acknowledgement delivered once more. Answers what `_info` does."""
-        return await self._connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{self._name}")
+        # A listener hears nothing at all where there is no consumer (yet): better to ask again soon.
+        patience = LISTENER_TIMEOUT_SECONDS if self._connection.listener else REQUEST_TIMEOUT_SECONDS
+        return await self._connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{self._name}", timeout_seconds=patience)
 
-    async def _stream_state(self) -> StreamState | None:
-        """None while a listener can ask nobody: no API server is up. Then the cursor is trusted for the time being,
-        and looked at again (`_prove`)."""
+    async def stream_state(self) -> StreamState | None:
+        """Where the stream begins and ends. None while a listener can ask nobody: no API server is up. Then the cursor
+        is trusted for the time being, and looked at again (`_prove`)."""
         if not self._connection.listener:
             return await state(self._connection)
         try:
@@ -137,7 +140,7 @@ class Subscriber:
         while True:
             await asyncio.sleep(PROVE_SECONDS)
             try:
-                stream = await self._stream_state()
+                stream = await self.stream_state()
             except BusError as err:
                 log.debug("the cursor is still not proven", subscriber=self._name, reason=str(err))
                 continue

@@ -19,7 +19,18 @@ NatsOption = Annotated[
         "--nats",
         metavar="URL",
         envvar="BACKBEAT_NATS_URL",
-        help="nats://user:password@host:port; several are separated by commas. Better in the variable than here.",
+        help="nats://host:port?credentials=FILE or nats://user:password@host:port; several are separated by commas. "
+        "A password is better in the variable than here.",
+    ),
+]
+AgentNatsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--nats",
+        metavar="URL",
+        envvar="BACKBEAT_NATS_URL",
+        help="Only for a NATS of your own that the API server cannot sign for: by default the API server tells where "
+        "NATS is and gives credentials.",
     ),
 ]
 KubeconfigOption = Annotated[
@@ -76,6 +87,13 @@ def apiserver(
         ),
     ] = None,
     nats_url: NatsOption = None,
+    nats_listeners_seed_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="BACKBEAT_NATS_LISTENERS_SEED_FILE",
+            help="The key of the account of subscribers, which their credentials are signed with.",
+        ),
+    ] = None,
     bind_address: Annotated[str | None, typer.Option(envvar="BACKBEAT_BIND_ADDRESS", help="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(envvar="BACKBEAT_PORT", help="6443; 0 picks a free one.")] = None,
     tls_cert_file: Annotated[
@@ -122,7 +140,7 @@ def apiserver(
 
 def controllers(
     kubeconfig: KubeconfigOption = None,
-    nats: NatsOption = None,
+    nats: AgentNatsOption = None,
     identity: IdentityOption = None,
     leader_elect: ElectOption = None,
     health_file: HealthOption = None,
@@ -133,7 +151,7 @@ def controllers(
 
 def scheduler(
     kubeconfig: KubeconfigOption = None,
-    nats: NatsOption = None,
+    nats: AgentNatsOption = None,
     identity: IdentityOption = None,
     leader_elect: ElectOption = None,
     health_file: HealthOption = None,
@@ -152,7 +170,7 @@ def kubelet(
         typer.Option(envvar="BACKBEAT_ROOT_DIR", help="Its pods, their volumes and logs. One kubelet at a time."),
     ] = None,
     kubeconfig: KubeconfigOption = None,
-    nats: NatsOption = None,
+    nats: AgentNatsOption = None,
     runtime: Annotated[
         str | None, typer.Option(envvar="BACKBEAT_RUNTIME", metavar="process|sim", help="process")
     ] = None,

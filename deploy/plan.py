@@ -46,6 +46,7 @@ class Servers:
     redis_url: str = field(repr=False)
     nats_url: str = field(repr=False)
     agent_nats_url: str = field(repr=False)
+    """Empty: agents ask the API server, which tells them and signs their credentials."""
     port: int
     listeners_seed: Path | None = None
     """None: the user's own NATS, and credentials for it are the user's business."""
@@ -99,7 +100,8 @@ def _candidate(data: DataDir, servers: Servers, name: str, id_: str) -> dict[str
 
 
 def _agent(data: DataDir, servers: Servers, name: str) -> dict[str, str]:
-    return {"KUBECONFIG": str(data.kubeconfigs / f"{name}.kubeconfig"), "NATS_URL": servers.agent_nats_url}
+    given = {"KUBECONFIG": str(data.kubeconfigs / f"{name}.kubeconfig")}
+    return {**given, "NATS_URL": servers.agent_nats_url} if servers.agent_nats_url else given
 
 
 def _kubelet(

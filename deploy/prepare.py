@@ -78,7 +78,6 @@ def _servers(
             nats = NatsServer(data.nats, HOST, kept.nats_port, trust.ensure(data), nats_binary())
             nats.write_config()
             nats_url = f"{nats.url}?credentials={quote(str(data.nats_credentials))}"
-            agent_nats_url = nats_url
             seed = data.nats_listeners_seed
             probe = Probe(nats=nats.port)
             specs.append(program("nats", Tier.BUS, nats.command(), probe, supervisor=supervisor))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from agents.client.election import Election
 from agents.client.events import EventRecorder
-from agents.client.process import connections, run_agent, write_health
+from agents.client.process import Links, connections, run_agent, write_health
 from agents.client.resources import PODS
-from agents.client.rest import RestClient
 from agents.client.runtime import Agent
 from agents.scheduler.commands import Commands
 from agents.scheduler.queue import PodQueue
 from agents.scheduler.scheduler import Scheduler
 from agents.scheduler.settings import SchedulerSettings
-from broker.connection import Connection
 
 NAME = "scheduler"
 LEASE = "kube-scheduler"
@@ -30,26 +29,27 @@ def run(settings: SchedulerSettings) -> None:
 
 async def serve(settings: SchedulerSettings) -> None:
     state = {"ready": False, "reason": "waiting to lead"}
-    async with connections(settings.kubeconfig, settings.nats_url.get_secret_value(), name=NAME) as (rest, bus):
+    async with connections(settings.kubeconfig, settings.nats_url, name=settings.subscriber) as links:
         health = asyncio.create_task(
             write_health(settings.health_file, lambda: (bool(state["ready"]), str(state["reason"]))), name="health"
         )
         try:
             if settings.leader_elect:
-                election = Election(rest, name=LEASE, identity=settings.identity)
-                leading = rest.guarded(lambda: election.sure)
-                await election.lead(lambda: _work(settings, leading, bus, state))
+                election = Election(links.rest, name=LEASE, identity=settings.identity)
+                leading = replace(links, rest=links.rest.guarded(lambda: election.sure))
+                await election.lead(lambda: _work(settings, leading, state))
             else:
-                await _work(settings, rest, bus, state)
+                await _work(settings, links, state)
         finally:
             health.cancel()
             await asyncio.gather(health, return_exceptions=True)
 
 
-async def _work(settings: SchedulerSettings, rest: RestClient, bus: Connection, state: dict[str, object]) -> None:
-    agent = Agent(name=settings.subscriber, rest=rest, connection=bus, workers=WORKERS)
-    recorder = EventRecorder(rest, component=COMPONENT)
+async def _work(settings: SchedulerSettings, links: Links, state: dict[str, object]) -> None:
+    agent = Agent(name=settings.subscriber, rest=links.rest, connection=links.bus, workers=WORKERS)
+    recorder = EventRecorder(links.rest, component=COMPONENT)
     scheduler = build(settings, agent, recorder)
+    links.login.join(agent.selection())
     async with asyncio.TaskGroup() as group:
         group.create_task(recorder.run(), name="events")
         group.create_task(_report(agent, state), name="report")

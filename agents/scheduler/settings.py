@@ -11,7 +11,8 @@ class SchedulerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kubeconfig: Path
-    nats_url: SecretStr
+    nats_url: SecretStr | None = None
+    """Only for a NATS of the user's own; otherwise the API server tells where it is and signs the credentials."""
     identity: str = "scheduler"
     """Distinguishes the schedulers that stand for election."""
     subscriber: str = "scheduler"

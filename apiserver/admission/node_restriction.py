@@ -1,4 +1,4 @@
-"""A node's identity writes to its own Node and to the pods bound to it, and to nothing else.
+"""A node's identity writes to its own Node, to the pods bound to it and to its kubelet's subscription, nothing else.
 
 Upstream: plugin/pkg/admission/noderestriction. An identity in the group `system:nodes` whose name is not
 `system:node:<name>` speaks for a fleet of simulated nodes in one process and is not held to one name.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from apiserver.admission.base import Attributes, Operation, refuse
 from apiserver.rest.endpoint import PODS, Endpoint
 from apiserver.store.base import StoredResource
+from apiserver.subscriptions.spec import SUBSCRIPTIONS, selection_of
 
 _NODES = StoredResource("", "nodes")
 _PREFIX = "system:node:"
@@ -16,7 +17,7 @@ _PREFIX = "system:node:"
 
 class NodeRestriction:
     def handles(self, endpoint: Endpoint, subresource: str, operation: Operation) -> bool:
-        return endpoint.stored in (PODS, _NODES)
+        return endpoint.stored in (PODS, _NODES, SUBSCRIPTIONS)
 
     async def admit(self, attributes: Attributes) -> None:
         user = attributes.user
@@ -26,6 +27,11 @@ class NodeRestriction:
         if attributes.endpoint.stored == _NODES:
             if attributes.name != node:
                 raise refuse(attributes, f'node "{node}" is not allowed to modify node "{attributes.name}"')
+            return
+        if attributes.endpoint.stored == SUBSCRIPTIONS:
+            selected = selection_of((attributes.obj or {}).get("spec") or {})
+            if attributes.name != f"kubelet-{node}" or selected.node != node:
+                raise refuse(attributes, f'node "{node}" may have no subscription but "kubelet-{node}" to itself')
             return
         pod = attributes.old or attributes.obj or {}
         if pod.get("spec", {}).get("nodeName", "") != node:

@@ -62,6 +62,11 @@ _DISCOVERY = (
     _on(["authentication.k8s.io"], ["selfsubjectreviews"], ["create"]),
 )
 _EVENTS = _on(["", "events.k8s.io"], ["events"], WRITE)
+_SUBSCRIBER = (
+    # Which changes, is asked for itself: whoever subscribes must be allowed to watch what the subscription selects.
+    _on(["broker.backbeat.dev"], ["subscriptions"], ["create", "get", "update"]),
+    _on(["broker.backbeat.dev"], ["subscriptions/credentials"], ["create"]),
+)
 _LEASES = _on(["coordination.k8s.io"], ["leases"], (*READ, *WRITE, "delete"))
 
 _SCHEDULER = (
@@ -76,6 +81,7 @@ _SCHEDULER = (
     _on([""], ["pods/status"], ["update", "patch"]),
     _EVENTS,
     _LEASES,
+    *_SUBSCRIBER,
 )
 _CONTROLLERS = (
     # Garbage collection and namespace removal reach every kind, so reading and removing are not limited.
@@ -88,6 +94,7 @@ _CONTROLLERS = (
     _on(["discovery.k8s.io"], ["endpointslices"], ["create"]),
     _EVENTS,
     _LEASES,
+    *_SUBSCRIBER,
 )
 _NODE = (
     _on([""], ["nodes"], (*READ, "create", "update", "patch")),
@@ -98,6 +105,7 @@ _NODE = (
     _on(["node.k8s.io"], ["runtimeclasses"], READ),
     _EVENTS,
     _LEASES,
+    *_SUBSCRIBER,
 )
 _BY_USER = {"system:kube-scheduler": _SCHEDULER, "system:kube-controller-manager": _CONTROLLERS}
 _BY_GROUP = {"system:nodes": _NODE, AUTHENTICATED: _DISCOVERY + _PUBLIC, UNAUTHENTICATED: _PUBLIC}

@@ -16,7 +16,12 @@ class Access:
         """Raises Forbidden that names the first resource which the user may not watch."""
         for one in selection.resources:
             question = Attributes(
-                user=user, verb="watch", group=one.group, resource=one.resource, namespace=selection.namespace
+                user=user,
+                verb="watch",
+                group=one.group,
+                resource=one.resource,
+                namespace=selection.namespace,
+                name=one.name,
             )
             decision = self._authorizer.authorize(question)
             if not decision.allowed:

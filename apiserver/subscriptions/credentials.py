@@ -8,21 +8,32 @@ down; renewing them (`spec.publicKey`) keeps the subscriber's key, whose seed th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import structlog
 
 from apiserver.api import fielderrors, status
 from apiserver.api.kinds.subscription import DEFAULT_SECONDS, check_credentials
 from apiserver.authn import User
 from apiserver.subscriptions import spec
 from apiserver.subscriptions.access import Access
-from broker import subjects
+from apiserver.subscriptions.spec import Wanted
+from broker import consumer, subjects
+from broker.connection import Connection
 from broker.credentials import EVERY_NODE, Credentials, for_listener
+from broker.errors import BusError, ConsumerMissing
 from broker.nkeys import BadKey, KeyPair, check_public
 
+log = structlog.get_logger(__name__)
+
 Obj = dict[str, Any]
+
+CONSUMER_SECONDS = 3.0
+POLL_SECONDS = 0.02
 
 _NODES, _NODE_PREFIX = "system:nodes", "system:node:"
 
@@ -38,13 +49,15 @@ class BusAddress:
 class CredentialDesk:
     """Signs credentials with the key of the listeners' account. Without that key it says that there are none."""
 
-    def __init__(self, account: KeyPair | None, address: BusAddress, access: Access) -> None:
+    def __init__(self, connection: Connection, account: KeyPair | None, address: BusAddress, access: Access) -> None:
+        self._connection = connection
         self._account = account
         self._address = address
         self._access = access
 
-    def issue(self, subscription: Obj, request: Obj, user: User) -> Obj:
-        """The answered SubscriptionCredentials. Raises Forbidden, Invalid, Conflict, ServiceUnavailable."""
+    async def issue(self, subscription: Obj, request: Obj, user: User) -> Obj:
+        """The answered SubscriptionCredentials, once the consumer is there or `CONSUMER_SECONDS` are over. Raises
+        Forbidden, Invalid, Conflict, ServiceUnavailable."""
         name = subscription["metadata"]["name"]
         asked = request.get("spec") or {}
         errors = check_credentials(request) + _check_key(asked.get("publicKey") or "")
@@ -54,11 +67,13 @@ class CredentialDesk:
         if wanted.deleted:
             raise status.conflict("subscriptions", "broker.backbeat.dev", name, "the subscription is being deleted")
         self._access.check(user, wanted.selection)
+        _check_node(user, wanted)
         if self._account is None:
             raise status.ServiceUnavailable(
                 "this control plane was started with a NATS that it has no signing key for: start the API server "
                 "with --nats-listeners-seed-file, or connect with credentials that the owner of NATS gives you"
             )
+        await self._await_consumer(wanted)
         seconds = asked.get("expirationSeconds") or DEFAULT_SECONDS
         made = for_listener(
             self._account,
@@ -70,6 +85,21 @@ class CredentialDesk:
         )
         told = self._status(made, wanted.consumer, wanted.selection.filters())
         return {**request, "metadata": {**(request.get("metadata") or {}), "name": name}, "status": told}
+
+    async def _await_consumer(self, wanted: Wanted) -> None:
+        """A client that is told of a consumer should find it: the keeper makes it soon after the Subscription."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + CONSUMER_SECONDS
+        while loop.time() < deadline:
+            try:
+                await consumer.find(self._connection, wanted.consumer)
+            except ConsumerMissing:
+                await asyncio.sleep(POLL_SECONDS)
+            except BusError as err:
+                log.info("credentials are given without a look at the consumer", reason=str(err))
+                return
+            else:
+                return
 
     def _status(self, made: Credentials, consumer: str, filters: Sequence[str]) -> Obj:
         told: Obj = {
@@ -96,6 +126,18 @@ def _check_key(text: str) -> list[fielderrors.FieldError]:
     except BadKey as err:
         return [fielderrors.invalid_value("spec.publicKey", text, f"must be the public key of a NATS user: {err}")]
     return []
+
+
+def _check_node(user: User, wanted: Wanted) -> None:
+    """A node may read what is meant for itself only, or it could acknowledge another kubelet's changes."""
+    node = _node_of(user)
+    if node not in ("", EVERY_NODE) and wanted.selection.node != node:
+        raise status.Forbidden(
+            f'subscriptions.broker.backbeat.dev "{wanted.name}" is forbidden: node "{node}" may only read its own',
+            group="broker.backbeat.dev",
+            kind="subscriptions",
+            name=wanted.name,
+        )
 
 
 def _node_of(user: User) -> str:

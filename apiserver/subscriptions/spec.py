@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apiserver.store.base import StoredResource
-from broker.selection import Selection, consumer_name
+from broker.selection import SelectedResource, Selection, consumer_name
 
 SUBSCRIPTIONS = StoredResource("broker.backbeat.dev", "subscriptions")
 
@@ -33,8 +33,11 @@ class Wanted:
 
 
 def selection_of(spec: Mapping[str, Any]) -> Selection:
-    pairs = [(one.get("group") or "", one.get("resource") or "") for one in spec.get("resources") or ()]
-    return Selection.of(pairs, namespace=spec.get("namespace") or "", node=spec.get("node") or "")
+    selected = tuple(
+        SelectedResource(one.get("group") or "", one.get("resource") or "", one.get("name") or "")
+        for one in spec.get("resources") or ()
+    )
+    return Selection(selected, namespace=spec.get("namespace") or "", node=spec.get("node") or "")
 
 
 def read(obj: Mapping[str, Any]) -> Wanted:

@@ -61,6 +61,8 @@ def _check_resource(one: Mapping[str, Any], path: str, errors: Errors) -> None:
         errors.append(required(f"{path}.resource"))
     elif "/" in resource:
         errors.append(invalid_value(f"{path}.resource", resource, "subresources have no changes of their own"))
+    if resource == "*" and one.get("name"):
+        errors.append(forbidden(f"{path}.name", 'may not be set where resource is "*"'))
     if group == "*" and resource != "*":
         errors.append(invalid_value(f"{path}.group", group, 'may be "*" only where resource is "*"'))
 
@@ -69,9 +71,9 @@ def _check_where(spec: Mapping[str, Any], resources: Sequence[Mapping[str, Any]]
     namespace, node = spec.get("namespace") or "", spec.get("node") or ""
     if namespace:
         errors.extend(invalid_value("spec.namespace", namespace, told) for told in dns1123_label(namespace))
-    only_pods = all((r.get("group") or "", r.get("resource")) == ("", "pods") for r in resources)
-    if node and not only_pods:
-        errors.append(forbidden("spec.node", "only changes of pods can be selected by node"))
+    has_pods = any((r.get("group") or "", r.get("resource")) == ("", "pods") for r in resources)
+    if node and not has_pods:
+        errors.append(forbidden("spec.node", "may be set only where pods are selected"))
 
 
 def _check_start(start: Mapping[str, Any], errors: Errors) -> None:
@@ -112,7 +114,10 @@ def listens_to(spec: Mapping[str, Any]) -> str:
 
 def _named(one: Mapping[str, Any]) -> str:
     group, resource = one.get("group") or "", one.get("resource") or ""
-    return "*" if group == "*" else f"{resource}.{group}" if group else resource
+    if group == "*":
+        return "*"
+    named = f"/{one['name']}" if one.get("name") else ""
+    return (f"{resource}.{group}" if group else resource) + named
 
 
 def state_of(obj: Subscription) -> str:

@@ -43,7 +43,8 @@ def _refused(part: str, values: dict[str, Any], capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_what_is_missing_is_named_with_its_flag_and_its_variable(part: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--nats (or BACKBEAT_NATS_URL) is needed" in _refused(part, {}, capsys)
+    needed = "--nats (or BACKBEAT_NATS_URL)" if part == "apiserver" else "--kubeconfig (or BACKBEAT_KUBECONFIG)"
+    assert f"{needed} is needed" in _refused(part, {}, capsys)
 
 
 @pytest.mark.parametrize(

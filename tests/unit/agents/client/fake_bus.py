@@ -107,6 +107,9 @@ class FakeSubscriber:
         lost = bus.lost or cursor + 1 < bus.first or cursor > bus.last
         return SubscriptionState(cursor=cursor, created=False, lost=lost, untouched=cursor == bus.begun)
 
+    async def stream_state(self) -> StreamState:
+        return StreamState(self._bus.first, self._bus.last)
+
     async def begin(self, after: int) -> None:
         self._bus.begun, self._bus.acked, self._bus.lost = after, 0, False
 
@@ -193,11 +196,6 @@ async def running(
 ) -> AsyncIterator[Agent]:
     """An agent's life: cancelled at the end, as a crash would end it but for the last acknowledgements."""
     monkeypatch.setattr(runtime, "Subscriber", lambda _, *, name, filters: FakeSubscriber(bus, filters))
-
-    async def state(_: object) -> StreamState:
-        return StreamState(bus.first, bus.last)
-
-    monkeypatch.setattr(runtime, "stream_state", state)
     monkeypatch.setattr(runtime, "RESTART_SECONDS", 0.01)
     agent = Agent(name="test", rest=FakeRest(bus), connection=FakeConnection(), workers=4)  # type: ignore[arg-type]
     for controller in controllers:

@@ -239,7 +239,7 @@ async def test_with_many_resources_one_filter_takes_all_and_what_concerns_nobody
     bus, plan = FakeBus(), Plan(PODS, NODES, CONFIGMAPS, LEASES)
     async with running(bus, monkeypatch, plan) as agent:
         await idle(agent)
-        assert agent._filters() == ["changes.>"]
+        assert agent.selection().filters() == ["changes.>"]
         bus.write(EVENTS, "e")
         await eventually(lambda: bus.acked == 1, what="it is acknowledged")
         assert plan.asked == []
