@@ -12,6 +12,8 @@ from apiserver.store.base import StoredResource
 from apiserver.subscriptions.spec import SUBSCRIPTIONS, selection_of
 
 _NODES = StoredResource("", "nodes")
+_LEASES = StoredResource("coordination.k8s.io", "leases")
+_LEASE_NAMESPACE = "kube-node-lease"
 _PREFIX = "system:node:"
 
 
@@ -33,7 +35,17 @@ class NodeRestriction:
             if attributes.name != f"kubelet-{node}" or selected.node != node:
                 raise refuse(attributes, f'node "{node}" may have no subscription but "kubelet-{node}" to itself')
             return
+        if attributes.endpoint.stored == _LEASES:
+            _check_lease(attributes, node)
+            return
         pod = attributes.old or attributes.obj or {}
         if pod.get("spec", {}).get("nodeName", "") != node:
             verb = {"CREATE": "create", "DELETE": "delete", "UPDATE": "update status for"}[attributes.operation]
             raise refuse(attributes, f'node "{node}" can only {verb} pods with spec.nodeName set to itself')
+
+
+def _check_lease(attributes: Attributes, node: str) -> None:
+    if attributes.namespace != _LEASE_NAMESPACE:
+        raise refuse(attributes, f'can only access leases in the "{_LEASE_NAMESPACE}" system namespace')
+    if attributes.name != node:
+        raise refuse(attributes, "can only access node lease with the same name as the requesting node")

@@ -261,6 +261,13 @@ def test_a_node_writes_to_its_own_objects_only(api: Client, client_of: Clients, 
     assert (refused.status, refused.json["reason"]) == (403, "Forbidden")
     assert node.delete(path_of(ns, "pods", "elsewhere"), gracePeriodSeconds=0).status == 403
     assert node.delete(path_of(ns, "pods", "here"), gracePeriodSeconds=0).status == 200
+    for namespace, name, code in (
+        ("kube-node-lease", "node-1", 201),
+        ("kube-node-lease", "node-2", 403),
+        (ns, "a", 403),
+    ):
+        lease = {"metadata": {"name": name}, "spec": {"holderIdentity": "node-1"}}
+        assert node.post(path_of(namespace, "leases", group="coordination.k8s.io"), lease).status == code
     api.delete("/api/v1/nodes/node-1")
 
 
