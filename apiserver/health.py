@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from apiserver.cache import Cache
-from apiserver.store.base import Store, StoreUnavailable
+from apiserver.store.base import OutboxFull, RecordBehindStream, Store, StoreUnavailable
 from broker.connection import Connection
 from broker.relay import Relay
 
@@ -43,11 +43,17 @@ class Health:
         return parts
 
     async def _shared(self) -> dict[str, str]:
+        """`record` and `outbox`: Redis answers, and still no write may go into it."""
+        parts = {"redis": "", "record": "", "outbox": ""}
         try:
-            await self._store.current_rv()
+            await self._store.check()
+        except RecordBehindStream as err:
+            parts["record"] = str(err)
+        except OutboxFull as err:
+            parts["outbox"] = str(err)
         except StoreUnavailable as err:
-            return {"redis": str(err) or "not available"}
-        return {"redis": ""}
+            parts["redis"] = str(err)
+        return parts
 
 
 class HealthFile:

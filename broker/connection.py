@@ -14,7 +14,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,8 @@ log = structlog.get_logger(__name__)
 CONNECT_TIMEOUT_SECONDS = 2
 RECONNECT_SECONDS = 0.1
 WATCHDOG_SECONDS = 2.0
-WATCHDOG_PATIENCE_SECONDS = 5.0
+WATCHDOG_PATIENCE_SECONDS = 5
+CLOSE_SECONDS = 1.0
 REQUEST_TIMEOUT_SECONDS = 5.0
 _UNBOUNDED = 2**31 - 1
 
@@ -66,7 +68,7 @@ class Subscription:
         self._inner = inner
 
     async def unsubscribe(self) -> None:
-        with contextlib.suppress(*_LOST):
+        with contextlib.suppress(*_LOST), _cancellable():
             await self._inner.unsubscribe()
 
 
@@ -142,8 +144,7 @@ class Connection:
         self._up.clear()
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(*_LOST):
-                await client.close()
+            await _close(client)
 
     async def _connect(self) -> None:
         pause = RECONNECT_SECONDS
@@ -166,12 +167,14 @@ class Connection:
                     **self._identity(),
                 )
             except (*_LOST, BadKey) as err:
-                with contextlib.suppress(*_LOST):
-                    await client.close()
+                await _close(client)
                 log.info("nats is not reachable", error=str(err) or type(err).__name__, retry_seconds=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
                 continue
+            except BaseException:
+                await _close(client)
+                raise
             self._client = client
             self._renewed()
             log.info("connected to nats", generation=self.generation)
@@ -206,7 +209,8 @@ class Connection:
             if not client.is_connected:
                 continue
             try:
-                await asyncio.wait_for(client.flush(), WATCHDOG_PATIENCE_SECONDS)
+                with _cancellable():
+                    await client.flush(WATCHDOG_PATIENCE_SECONDS)
             except _LOST:
                 if client.is_connected:
                     log.warning("nats does not answer, rebuilding the connection")
@@ -235,14 +239,16 @@ class Connection:
     ) -> None:
         """Send and forget. Raises BusUnavailable."""
         try:
-            await self._live().publish(subject, data, reply=reply, headers=headers)
+            with _cancellable():
+                await self._live().publish(subject, data, reply=reply, headers=headers)
         except _LOST as err:
             raise BusUnavailable(str(err)) from err
 
     async def flush(self, *, timeout_seconds: float = REQUEST_TIMEOUT_SECONDS) -> None:
         """Return when the server has everything that was published before. Raises BusUnavailable."""
         try:
-            await asyncio.wait_for(self._live().flush(), timeout_seconds)
+            with _cancellable():
+                await self._live().flush(math.ceil(timeout_seconds))
         except _LOST as err:
             raise BusUnavailable("the server did not answer") from err
 
@@ -251,7 +257,8 @@ class Connection:
     ) -> bytes:
         """Ask and wait for one answer. Raises NodeUnreachable when nobody listens, BusUnavailable otherwise."""
         try:
-            answer = await self._live().request(subject, data, timeout=timeout_seconds)
+            with _cancellable():
+                answer = await self._live().request(subject, data, timeout=timeout_seconds)
         except nats.errors.NoRespondersError as err:
             raise NodeUnreachable(f"nobody answers {subject}") from err
         except _LOST as err:
@@ -265,9 +272,10 @@ class Connection:
             handler(Message(msg.subject, msg.reply, msg.data, msg.headers))
 
         try:
-            inner = await self._live().subscribe(
-                subject, queue=queue, cb=deliver, pending_msgs_limit=_UNBOUNDED, pending_bytes_limit=_UNBOUNDED
-            )
+            with _cancellable():
+                inner = await self._live().subscribe(
+                    subject, queue=queue, cb=deliver, pending_msgs_limit=_UNBOUNDED, pending_bytes_limit=_UNBOUNDED
+                )
         except _LOST as err:
             raise BusUnavailable(str(err)) from err
         return Subscription(inner)
@@ -288,3 +296,38 @@ class Connection:
         if "error" in answer:
             raise from_api(answer["error"])
         return answer
+
+
+@contextlib.contextmanager
+def _cancellable() -> Iterator[None]:
+    """A cancellation that comes while the library works is raised in any case.
+
+    The library swallows some, and `asyncio.wait_for` of Python 3.11, which it uses, does when the answer comes in the
+    same turn. Nobody cancels twice: the task would go on for ever, and whoever ends it wait as long.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+async def _close(client: Client) -> None:
+    """Send what waits to be sent, and close; with a server that takes nothing, give that up after a moment."""
+    closing = asyncio.create_task(client.close(), name="nats-close")
+    try:
+        await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+    finally:
+        if not closing.done():
+            _abort(client)
+        with contextlib.suppress(*_LOST, AssertionError):  # asserts, where it never came to connect
+            await closing
+
+
+def _abort(client: Client) -> None:
+    # The library closes in an orderly way only, which waits for the server to read.
+    writer = getattr(client._transport, "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()

@@ -134,6 +134,8 @@ class Relay:
         except StreamMissing:
             state = await self._stream.create(first=first or last + 1)
         if state.last > last:
+            last = await self._outbox.last_rv()  # another relay may have published what was committed meanwhile
+        if state.last > last:
             await self._refuse(state, last)
             return None
         await self._outbox.report_stream(state.last)
@@ -172,11 +174,11 @@ class Relay:
             await self._trim(position)
 
     async def _moved(self, position: int) -> bool:
-        """While idle: is the stream still there, and does it end where it was left?"""
+        """While idle: is the stream still there, does it end where it was left, and has the record gone back?"""
         if time.monotonic() - self._checked < self._settings.check_seconds:
             return False
         self._checked = time.monotonic()
-        return (await self._stream.state()).last != position
+        return (await self._stream.state()).last != position or await self._outbox.last_rv() < position
 
     async def _trim(self, acknowledged: int) -> None:
         target = acknowledged - self._settings.margin

@@ -113,6 +113,18 @@ async def state(connection: Connection) -> StreamState:
     return StreamState(info["state"]["first_seq"], info["state"]["last_seq"])
 
 
+async def known_end(connection: Connection, *, patience_seconds: float = 1.0) -> int | None:
+    """The last sequence, 0 where there is no stream; None where JetStream can't be asked now."""
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await connection.wait_connected()
+            return (await state(connection)).last
+    except StreamMissing:
+        return 0
+    except (TimeoutError, BusUnavailable):
+        return None
+
+
 async def told_state(connection: Connection) -> StreamState:
     """As `state`, for listeners: an API server tells, since JetStream would tell the subjects too. Raises
     NodeUnreachable while no API server is up, BusUnavailable."""

@@ -84,9 +84,21 @@ class StoreUnavailable(StoreError):
 class OutboxFull(StoreUnavailable):
     """The bus has been away for so long that the outbox reached its bound. Nothing was written."""
 
+    def __init__(self) -> None:
+        super().__init__("too many changes wait for the bus: is NATS away?")
+
 
 class RecordBehindStream(StoreUnavailable):
-    """The stream is ahead of the record (a restored backup?): writing would use a number twice."""
+    """The stream is ahead of the record (a restored backup?): writing would use a number twice. Nothing was written,
+    and nothing will be until the record is put right."""
+
+    def __init__(self, stream: int, record: int) -> None:
+        super().__init__(
+            f"the record in Redis is at {record} and the stream is at {stream}, which is beyond it: "
+            "was a backup restored? Writes are refused until Redis has the newer data again"
+        )
+        self.stream = stream
+        self.record = record
 
 
 class OutcomeUnknown(StoreError):
@@ -118,6 +130,10 @@ class Store(Protocol):
 
     async def current_rv(self) -> ResourceVersion:
         """The last number that was given out. Raises StoreUnavailable."""
+        ...
+
+    async def check(self) -> None:
+        """Return when commits would be taken, as far as that is known without one. Raises what `commit` would."""
         ...
 
     async def commit(self, commit: Commit) -> ResourceVersion:

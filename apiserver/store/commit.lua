@@ -4,13 +4,13 @@
 -- KEYS   rv, objects, outbox, stream, resources
 -- ARGV   field, expected rv, type, head, tail, subject, headers, outbox limit, resource
 -- Answer the new rv (integer), or a string: 'M<rv>' mismatch, 'F' outbox full, 'B<sequence>' the record is behind the
---        stream, 'R<why>' Redis refuses writes.
+--        stream (and the record's own number, after a space), 'R<why>' Redis refuses writes.
 local field, expected, kind = ARGV[1], ARGV[2], ARGV[3]
 
 local numbers = redis.call('MGET', KEYS[1], KEYS[4])
 local last = tonumber(numbers[1] or '0')
 if tonumber(numbers[2] or '0') > last then
-  return 'B' .. numbers[2]
+  return 'B' .. numbers[2] .. ' ' .. last
 end
 if redis.call('XLEN', KEYS[3]) >= tonumber(ARGV[8]) then
   return 'F'

@@ -28,6 +28,7 @@ from apiserver.store.base import (
     ResourceVersion,
     StoreUnavailable,
 )
+from apiserver.store.footing import Footing, StreamView
 from apiserver.store.keys import Keys, field_of, resource_name
 from apiserver.store.settle import Settler, Verdict
 from apiserver.store.wire import Command, Refusal, Wire, WireDown, WireLost
@@ -71,12 +72,21 @@ class Pending:
 class Committer:
     """See the module's docstring."""
 
-    def __init__(self, wire: Wire, *, keys: Keys, outbox_limit_entries: int, crash_points: CrashPoints) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        keys: Keys,
+        outbox_limit_entries: int,
+        crash_points: CrashPoints,
+        stream: StreamView | None = None,
+    ) -> None:
         self._wire = wire
         self._keys = keys
         self._limit = outbox_limit_entries
         self._crash_points = crash_points
         self._settler = Settler(wire, keys=keys)
+        self._footing = Footing(wire, keys=keys, stream=stream)
         self._waiting: list[Pending] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -124,9 +134,13 @@ class Committer:
     async def _send(self, batch: list[Pending]) -> None:
         try:
             await self._wire.connect()
+            await self._footing.check(committed=self._last_rv)
             self._last_rv = self._last_rv or await self._read_rv()
         except (WireDown, WireLost) as err:
-            _refuse(batch, str(err))
+            _refuse(batch, StoreUnavailable(str(err)))
+            return
+        except StoreUnavailable as err:
+            _refuse(batch, err)
             return
         for pending in batch:
             pending.floor = pending.floor or self._last_rv
@@ -136,7 +150,7 @@ class Committer:
                 [self._command(pending.commit) for pending in batch], timeout_seconds=TIMEOUT_SECONDS
             )
         except WireDown as err:
-            _refuse(batch, str(err))
+            _refuse(batch, StoreUnavailable(str(err)))
         except WireLost as err:
             await self._settle(batch, str(err))
         else:
@@ -175,10 +189,10 @@ class Committer:
         try:
             [answer] = await self._wire.exchange([(b"SCRIPT", b"LOAD", _SCRIPT)], timeout_seconds=TIMEOUT_SECONDS)
         except (WireDown, WireLost) as err:
-            _refuse(unscripted, str(err))
+            _refuse(unscripted, StoreUnavailable(str(err)))
             return
         if isinstance(answer, Refusal):
-            _refuse(unscripted, f"Redis refused the commit script: {answer.message}")
+            _refuse(unscripted, StoreUnavailable(f"Redis refused the commit script: {answer.message}"))
             return
         for pending in unscripted:
             pending.sendings -= 1
@@ -199,13 +213,13 @@ class Committer:
             else:
                 self._last_rv = max(self._last_rv, verdict)
                 pending.succeed(verdict)
-        _refuse([pending for pending in again if pending.sendings >= MAX_SENDINGS], why)
+        _refuse([pending for pending in again if pending.sendings >= MAX_SENDINGS], StoreUnavailable(why))
         self._waiting[:0] = [pending for pending in again if pending.sendings < MAX_SENDINGS]
 
 
-def _refuse(batch: list[Pending], why: str) -> None:
+def _refuse(batch: list[Pending], err: StoreUnavailable) -> None:
     for pending in batch:
-        pending.fail(StoreUnavailable(why))
+        pending.fail(err)
 
 
 def _error_of(answer: Any) -> Exception:
@@ -217,8 +231,9 @@ def _error_of(answer: Any) -> Exception:
         case b"M":
             return Mismatch(ResourceVersion(int(rest)))
         case b"F":
-            return OutboxFull("too many changes wait for the bus: is NATS away?")
+            return OutboxFull()
         case b"B":
-            return RecordBehindStream(f"the stream is at {rest}, which is beyond the record: was a backup restored?")
+            stream, _, record = rest.partition(" ")
+            return RecordBehindStream(int(stream), int(record))
         case _:
             return StoreUnavailable(f"Redis refuses writes: {rest}")

@@ -27,6 +27,10 @@ class Keys:
         return f"{{{self.cluster}}}:stream"
 
     @property
+    def compared(self) -> str:
+        return f"{{{self.cluster}}}:compared"
+
+    @property
     def lease(self) -> str:
         return f"{{{self.cluster}}}:relay"
 

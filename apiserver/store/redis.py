@@ -21,8 +21,18 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
-from apiserver.store.base import Commit, Key, ResourceVersion, Stored, StoredResource, StoreUnavailable
+from apiserver.store.base import (
+    Commit,
+    Key,
+    OutboxFull,
+    RecordBehindStream,
+    ResourceVersion,
+    Stored,
+    StoredResource,
+    StoreUnavailable,
+)
 from apiserver.store.committer import Committer
+from apiserver.store.footing import StreamView
 from apiserver.store.keys import Keys, field_of, resource_of, stored_of
 from apiserver.store.outbox import RedisOutbox
 from apiserver.store.pipeline import Pipeline
@@ -53,24 +63,37 @@ class RedisWire:
         )
         self._connection = kind(**options)
         self._session: Session | None = None
+        self._opened = 0
+
+    @property
+    def opened(self) -> int:
+        return self._opened
 
     @property
     def session(self) -> Session | None:
         return self._session
 
     async def connect(self) -> None:
-        if self._connection.is_connected:
+        if self._connection.is_connected and not self._ended():
             return
+        await self._drop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 await self._connection.connect()  # type: ignore[no-untyped-call]
                 self._session = await self._introduce()
+                self._opened += 1
         except (RedisError, OSError, TimeoutError) as err:
             await self._drop()
             raise WireDown(f"Redis can't be reached: {err or 'no answer in time'}") from err
         except BaseException:
             await self._drop()
             raise
+
+    def _ended(self) -> bool:
+        """The server closed while nobody asked it anything: told now, nothing is sent that would get no answer.
+        (The library has no way to ask that does not read.)"""
+        reader = self._connection._reader
+        return reader is not None and reader.at_eof()
 
     async def _introduce(self) -> Session | None:
         """Ask who the server is, and whether it serves: unlike the others, PING is refused while data is loaded.
@@ -132,7 +155,8 @@ class RedisStore:
     """`Store` in Redis; see `apiserver.store.base` for what it promises.
 
     `url` is `unix:///path`, `redis://` or `rediss://`, with user and password where needed. `outbox_limit_entries`
-    bounds the changes that wait for the bus. `crash_points` defaults to what the environment arms.
+    bounds the changes that wait for the bus. `stream`: compare each life of Redis with it before the first commit; None
+    leaves that to the relay. `crash_points` defaults to what the environment arms.
     """
 
     def __init__(
@@ -141,9 +165,11 @@ class RedisStore:
         *,
         cluster: str = "backbeat",
         outbox_limit_entries: int = 1_000_000,
+        stream: StreamView | None = None,
         crash_points: CrashPoints | None = None,
     ) -> None:
         self._keys = Keys(cluster)
+        self._limit = outbox_limit_entries
         self._commit_wire: Wire = RedisWire(url, name="commits")
         self._read_wire: Wire = RedisWire(url, name="reads")
         self._bulk_wire: Wire = RedisWire(url, name="bulk")
@@ -155,6 +181,7 @@ class RedisStore:
             keys=self._keys,
             outbox_limit_entries=outbox_limit_entries,
             crash_points=crash_points or from_environment(),
+            stream=stream,
         )
         self._outbox = RedisOutbox(self._reads, self._outbox_wire, keys=self._keys)
 
@@ -189,6 +216,16 @@ class RedisStore:
 
     async def current_rv(self) -> ResourceVersion:
         return ResourceVersion(int(await self._reads.ask("GET", self._keys.rv) or 0))
+
+    async def check(self) -> None:
+        numbers, waiting = await asyncio.gather(
+            self._reads.ask("MGET", self._keys.rv, self._keys.stream), self._reads.ask("XLEN", self._keys.outbox)
+        )
+        record, stream = (int(number or 0) for number in numbers)
+        if stream > record:
+            raise RecordBehindStream(stream, record)
+        if waiting >= self._limit:
+            raise OutboxFull
 
     async def commit(self, commit: Commit) -> ResourceVersion:
         return await self._committer.commit(commit)

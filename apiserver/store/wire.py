@@ -43,6 +43,11 @@ class Wire(Protocol):
     """Not for concurrent use: one round trip at a time."""
 
     @property
+    def opened(self) -> int:
+        """How many sessions were opened so far."""
+        ...
+
+    @property
     def session(self) -> Session | None:
         """The newest session that was opened, also after it was lost. None where Redis would not tell."""
         ...

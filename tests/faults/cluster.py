@@ -5,6 +5,7 @@ Redis is read by the names of its keys, as docs/architecture.md lists them; the 
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ class Cluster:
 
     def __init__(self, directory: Path, *, servers: int = 1, settings: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._copies = itertools.count()
         self.redis = Redis(directory / "redis")
         self.nats = Nats(directory / "nats")
         self.servers = [
@@ -102,9 +104,14 @@ class Cluster:
     def copy_of(self, part: Redis | Nats) -> Path:
         """A copy of what a server has on disk; call while it is stopped, or bear what a crash would leave."""
         source = _data_of(part)
-        target = self.directory / f"copy-of-{source.name}"
+        target = self.directory / f"copy-{next(self._copies)}-of-{source.name}"
         shutil.copytree(source, target)
         return target
+
+    def lose(self, part: Redis | Nats) -> None:
+        """Call while it is stopped: its disk is empty."""
+        shutil.rmtree(_data_of(part))
+        _data_of(part).mkdir()
 
     def put_back(self, part: Redis | Nats, copy: Path) -> None:
         """Call while it is stopped: its disk is as it was when the copy was made."""

@@ -28,14 +28,23 @@ _NOTHING_WRITTEN = frozenset({400, 403, 404, 409, 413, 422, 429, 503})
 
 
 class Load:
-    """`places`: writers spread over them, and each goes on at the next one when its own does not answer."""
+    """`places`: writers spread over them, and each goes on at the next one when its own does not answer.
+    `padding`: bytes that each object has beside its value."""
 
-    def __init__(self, places: Sequence[Place], *, writers: int = 12, keys: int = 4, counters: int = 2) -> None:
+    def __init__(
+        self, places: Sequence[Place], *, writers: int = 12, keys: int = 4, counters: int = 2, padding: int = 0
+    ) -> None:
         self.history = History()
+        self.padding = "x" * padding
         self.stopping = False
         own = [_Writer(self, f"w{n}", _turned(places, n), keys=keys) for n in range(writers)]
         shared = [_Counter(self, f"c{n}", _turned(places, n)) for n in range(counters)]
         self._clients: list[_Client] = [*own, *shared]
+
+    def again(self) -> contextlib.AbstractAsyncContextManager[Load]:
+        """The same clients go on."""
+        self.stopping = False
+        return self.running()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Load]:
@@ -163,7 +172,7 @@ class _Writer(_Client):
             known = self._known[key] = (await self._read(key)).rv
         kind = self._next_kind(key, known)
         value = self._value()
-        write = await self._write(key, kind, base_rv=known, value=value, data={"v": value})
+        write = await self._write(key, kind, base_rv=known, value=value, data={"v": value, "p": self._load.padding})
         if write.outcome is not Outcome.ACKNOWLEDGED:
             self._known[key] = None
         else:

@@ -1,22 +1,69 @@
-"""Two API servers, each with a relay, on one record and one stream."""
+"""Two API servers, each with a relay and a cache, on one record and one stream."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import signal
 
 from tests.faults.checker import verify
 from tests.faults.cluster import Cluster
-from tests.faults.load import CONFIGMAPS, Load
+from tests.faults.load import Load
 from tests.faults.watching import Watching
 
 
-async def test_two_servers_under_load_make_one_stream_without_gap_or_copy(tmp_path: Path) -> None:
-    with Cluster(tmp_path, servers=2) as cluster:
-        await asyncio.to_thread(cluster.start)
-        load = Load(cluster.places)
-        one, two = (Watching(CONFIGMAPS, [place], after=cluster.record().rv) for place in cluster.places)
-        async with one.running(), two.running():
-            async with load.running():
-                await load.acknowledged(1500)
-            await verify(cluster, load.history, one, two)
+async def test_two_servers_under_load_make_one_stream_without_gap_or_copy(pair: Cluster) -> None:
+    load = Load(pair.places)
+    one, two = (Watching.configmaps([place], after=pair.record().rv) for place in pair.places)
+    async with one.running(), two.running():
+        async with load.running():
+            await load.acknowledged(1500)
+        await verify(pair, load.history, one, two)
+
+
+async def test_the_other_server_publishes_what_a_dead_one_had_committed(pair: Cluster) -> None:
+    first, second = pair.servers
+    first.stop()
+    first.arm("before-publish:30")
+    second.stop()  # gives the lease back
+    first.start()
+    second.start()
+    load = Load(pair.places)
+    watching = Watching.configmaps(pair.places, after=pair.record().rv)
+    async with watching.running():
+        async with load.running():
+            assert await asyncio.to_thread(first.wait_dead) == -signal.SIGKILL
+            await load.acknowledged(300)
+        await verify(pair, load.history, watching)
+
+
+async def test_a_watch_resumed_on_the_other_server_misses_nothing(pair: Cluster) -> None:
+    """Again and again a server is killed, so the watcher goes on at the other one, which may be behind."""
+    load = Load(pair.places)
+    watching = Watching.configmaps(pair.places, after=pair.record().rv)
+    async with watching.running():
+        async with load.running():
+            for server in (*pair.servers, *pair.servers):
+                await load.acknowledged(100)
+                begun = watching.beginnings
+                await asyncio.to_thread(server.restart)
+                await load.acknowledged(100)
+                assert watching.beginnings >= begun
+        await verify(pair, load.history, watching)
+    assert watching.beginnings > 2
+
+
+async def test_a_relay_that_was_stopped_and_goes_on_does_no_harm(pair: Cluster) -> None:
+    """The one that has the lease is stopped for longer than the lease, as by a partition or a pause of its machine."""
+    first, second = pair.servers
+    load = Load([pair.place(second)])
+    watching = Watching.configmaps([pair.place(second)], after=pair.record().rv)
+    other = Watching.configmaps([pair.place(first)], after=pair.record().rv)
+    async with watching.running(), other.running():
+        async with load.running():
+            await load.acknowledged(200)
+            first.signal(signal.SIGSTOP)
+            await load.acknowledged(100)
+            await watching.reached(pair.record().rv)  # the second server's relay publishes now
+            first.signal(signal.SIGCONT)
+            await load.acknowledged(200)
+        await verify(pair, load.history, watching, other)

@@ -16,6 +16,7 @@ import orjson
 
 from tests.conftest import eventually
 from tests.faults.http1 import HttpConnection, Place, Refused, Unanswered, Unreached
+from tests.faults.load import CONFIGMAPS
 
 PAUSE_SECONDS = 0.05
 _RETRY = frozenset({429, 503, 504})
@@ -31,6 +32,11 @@ class Watching:
     frames: list[tuple[int, bytes]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     beginnings: int = 0
+
+    @classmethod
+    def configmaps(cls, places: Sequence[Place], *, after: int) -> Watching:
+        """Of the objects that a Load writes to."""
+        return cls(CONFIGMAPS, places, after)
 
     @property
     def rv(self) -> int:
