@@ -49,8 +49,8 @@ unit: $(TOOLS) ## the tests that need no servers
 test: lint ## lint, types, import rules and all tests
 	@$(BIN)/pytest -n $(or $(WORKERS),3) --dist loadgroup tests
 
-bench: $(INSTALLED) ## the benchmarks; prints tables
-	@$(BIN)/python -m benchmarks.pods
+bench: $(INSTALLED) ## the benchmarks; prints tables (ARGS='--pods 1000' for flags)
+	@$(BIN)/python -m benchmarks.pods $(ARGS)
 
 clean: ## remove the environment and caches, not the data
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
