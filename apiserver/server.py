@@ -140,6 +140,7 @@ class Server:
             live={SUBSCRIPTIONS: LiveStatus(connected).fill},
         )
         desk = CredentialDesk(_seed_of(s), _bus_address(s), access)
+        self._changes = Changes(connected, lambda: self._endpoints.registry, self._sealer, access)
         return App(
             authenticator=authenticator,
             authorizer=authorizer,
@@ -155,7 +156,7 @@ class Server:
                 server_address=lambda: f"{s.bind_address}:{self.port}",
             ),
             healthz=Healthz(self._health.readiness),
-            extensions=[Changes(connected, lambda: self._endpoints.registry, self._sealer, access)],
+            extensions=[self._changes],
             metrics=Metrics(),
             request_timeout_seconds=s.request_timeout_seconds,
         )
@@ -184,6 +185,7 @@ class Server:
                 await self._stopping.wait()
                 http.should_exit = True
                 self._hub.close()
+                self._changes.close()
                 await serving
                 http.drop_connections()
                 for part in parts:

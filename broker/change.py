@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -18,6 +19,12 @@ _MIDDLE = b'","object":'
 def frame(kind: str, object_bytes: bytes) -> bytes:
     """The body of a change of that type."""
     return b"%b%b%b%b}" % (_PREFIX, kind.encode(), _MIDDLE, object_bytes)
+
+
+def micros(stamp: str) -> str:
+    """NATS' time with up to nanoseconds as RFC 3339 with microseconds. Empty stays empty."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    return f"{whole}.{fraction[:6].ljust(6, '0')}Z" if stamp else ""
 
 
 class BadFrame(ValueError):
@@ -35,6 +42,16 @@ class Change:
     deliveries: int = 1
     pending: int = 0
     """How many changes the broker still has for this consumer behind this one."""
+    stored_ns: int = 0
+    """When it was delivered: nanoseconds since 1970 at which the stream had stored it. See `published`."""
+
+    @property
+    def published(self) -> str:
+        """When the stream stored it, in RFC 3339; empty where that is not known."""
+        if self.stored_ns:
+            seconds, rest = divmod(self.stored_ns, 1_000_000_000)
+            return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+        return micros((self.headers or {}).get("Nats-Time-Stamp", ""))
 
     @property
     def type(self) -> str:

@@ -15,6 +15,7 @@ class Delivery:
     deliveries: int
     stream_sequence: int
     consumer_sequence: int
+    stored_ns: int
     pending: int
 
 
@@ -26,12 +27,12 @@ def read(reply: str) -> Delivery:
     """Both forms: with 9 tokens, and with domain and account hash before the stream's name (11 or more)."""
     tokens = reply.split(".")
     if len(tokens) == 9 and reply.startswith("$JS.ACK."):
-        deliveries, stream, consumer, _, pending = tokens[4:9]
+        deliveries, stream, consumer, stored, pending = tokens[4:9]
     elif len(tokens) >= 11 and reply.startswith("$JS.ACK."):
-        deliveries, stream, consumer, _, pending = tokens[6:11]
+        deliveries, stream, consumer, stored, pending = tokens[6:11]
     else:
         raise NotADelivery(reply)
-    return Delivery(int(deliveries), int(stream), int(consumer), int(pending))
+    return Delivery(int(deliveries), int(stream), int(consumer), int(stored), int(pending))
 
 
 def change_of(message: Message, delivery: Delivery) -> Change:
@@ -42,4 +43,5 @@ def change_of(message: Message, delivery: Delivery) -> Change:
         headers=message.headers,
         deliveries=delivery.deliveries,
         pending=delivery.pending,
+        stored_ns=delivery.stored_ns,
     )

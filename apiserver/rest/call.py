@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ import orjson
 from apiserver.admission import Chain
 from apiserver.api.decode import Decoded, decode_object
 from apiserver.authn import User
-from apiserver.rest import objectform
+from apiserver.rest import cause, objectform
 from apiserver.rest.endpoint import Endpoint
 from apiserver.rest.http import Response
 from apiserver.rest.negotiation import Accepted
@@ -37,6 +38,7 @@ class Call:
     accepted: Accepted
     admission: Chain
     warnings: list[str] = field(default_factory=list)
+    received: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def namespace(self) -> str:
@@ -53,7 +55,12 @@ class Call:
     @property
     def actor(self) -> Actor:
         trace = self.headers.get("traceparent", "")
-        return Actor(self.user, trace if _TRACE_PARENT.fullmatch(trace) else "")
+        return Actor(
+            self.user,
+            self.received,
+            cause=cause.read(self.headers.get(cause.HEADER, "")),
+            traceparent=trace if _TRACE_PARENT.fullmatch(trace) else "",
+        )
 
     def check_options(self, kind: str) -> None:
         """Of a write: CreateOptions, UpdateOptions or PatchOptions. Raises Invalid."""

@@ -90,7 +90,8 @@ class Reader:
     async def list(self, call: Call) -> Response:
         page = await self.page(call)
         fill = self._live.get(call.endpoint.stored)
-        return list_response(call, await _filled(page, fill) if fill else page)
+        of_the_past = call.request.query.text("resourceVersionMatch") == EXACT
+        return list_response(call, await _filled(page, fill) if fill and not of_the_past else page)
 
     async def page(self, call: Call) -> ListPage:
         """What a LIST with this call's parameters holds. Raises BadRequest, Expired, Timeout, ServiceUnavailable."""

@@ -17,6 +17,7 @@ from apiserver.api import status
 from apiserver.authn import User
 from apiserver.cache import Cache
 from apiserver.rest import encode
+from apiserver.rest.cause import Cause, micro_time
 from apiserver.rest.endpoint import Endpoint
 from apiserver.settings import MAX_OBJECT_BYTES
 from apiserver.store.base import (
@@ -59,17 +60,26 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes, for the headers of the change."""
+    """Who writes, since when, and why, for the headers of the change."""
 
     user: User
+    received: datetime
+    cause: Cause | None = None
     traceparent: str = ""
 
     def headers(self, now: datetime) -> tuple[tuple[str, str], ...]:
-        fixed = (
+        told = [
             ("Backbeat-Actor", quote(self.user.name, safe=":@/.-_ ")),
-            ("Backbeat-Time", now.isoformat(timespec="microseconds").replace("+00:00", "Z")),
-        )
-        return (*fixed, ("traceparent", self.traceparent)) if self.traceparent else fixed
+            ("Backbeat-Received", micro_time(self.received)),
+            ("Backbeat-Time", micro_time(now)),
+        ]
+        if self.cause is not None:
+            told.append(("Backbeat-Cause", str(self.cause.rv)))
+            if self.cause.heard:
+                told.append(("Backbeat-Heard", self.cause.heard))
+        if self.traceparent:
+            told.append(("traceparent", self.traceparent))
+        return tuple(told)
 
 
 class Changed(Exception):
