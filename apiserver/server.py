@@ -95,7 +95,11 @@ class Server:
             settings.redis_url.get_secret_value(),
             cluster=settings.cluster_name,
             outbox_limit_entries=settings.outbox_limit_entries,
-            stream=StreamView(end=lambda: known_end(self._connection), seen=lambda: self._cache.rv),
+            stream=StreamView(
+                end=lambda: known_end(self._connection),
+                seen=lambda: self._cache.rv,
+                max_message_bytes=lambda: self._connection.max_payload,
+            ),
         )
         self._connection = Connection(settings.nats_url.get_secret_value(), name="apiserver")
         stream = StreamSettings(
@@ -139,7 +143,7 @@ class Server:
             bus_connected=lambda: connected.connected,
             live={SUBSCRIPTIONS: LiveStatus(connected).fill},
         )
-        desk = CredentialDesk(_seed_of(s), _bus_address(s), access)
+        desk = CredentialDesk(connected, _seed_of(s), _bus_address(s), access)
         self._changes = Changes(connected, lambda: self._endpoints.registry, self._sealer, access)
         return App(
             authenticator=authenticator,
@@ -166,7 +170,7 @@ class Server:
 
     async def run(self) -> None:
         """Serve until `stop`. Raises OSError when the port cannot be opened."""
-        listener = _listen(self._settings.bind_address, self._settings.port)
+        listener = _listener(self._settings)
         http = _Uvicorn(self._http_config())
         self.port = listener.getsockname()[1]
         log.info("listening", address=self._settings.bind_address, port=self.port)
@@ -250,6 +254,13 @@ def _bus_address(settings: ServerSettings) -> BusAddress:
     return BusAddress(
         settings.nats_public_urls or UrlLogin(settings.nats_url.get_secret_value()).public_urls, authority
     )
+
+
+def _listener(settings: ServerSettings) -> socket.socket:
+    if settings.listen_fd is None:
+        return _listen(settings.bind_address, settings.port)
+    family = socket.AF_INET6 if ":" in settings.bind_address else socket.AF_INET
+    return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=settings.listen_fd)
 
 
 def _listen(address: str, port: int) -> socket.socket:

@@ -33,6 +33,9 @@ class ServerSettings(BaseModel):
     bind_address: str = "127.0.0.1"
     port: int = Field(default=6443, ge=0, le=65535)
     """0 picks a free port, which the log names."""
+    listen_fd: int | None = Field(default=None, ge=3)
+    """An open socket on that address and port, which whoever started the process keeps: clients then wait, and are not
+    refused, while this process is started again."""
     tls_cert_file: Path
     tls_private_key_file: Path
     client_ca_file: Path | None = None

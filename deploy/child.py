@@ -107,6 +107,7 @@ class Child:
                 stderr=out,
                 env={**inherited(os.environ), **self.spec.environment},
                 start_new_session=True,
+                pass_fds=self.spec.inherits,
             )
 
     async def stop(self, *, grace_seconds: float) -> None:

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
@@ -74,6 +75,7 @@ class Launcher:
     _phase: str = "starting"
     _started_at: float = field(default_factory=time.time)
     _server: str = ""
+    _listener: socket.socket | None = None
     _supervisor: Supervisor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +88,7 @@ class Launcher:
         try:
             prepared = prepare(self.data, self.options)
             self._server = prepared.question.server
+            self._listener = prepared.listener
             self._supervisor.start(prepared.specs)
             await first_of(stop.wait(), self._serve(prepared, detached=detached), self._supervisor.wait_broken())
         except UserError as err:
@@ -119,6 +122,8 @@ class Launcher:
         """Whatever happened before: nothing is left running. Raises UserError when something is."""
         self._enter("stopping")
         self.reporter.tell(Event("stopping", "stopping"))
+        if self._listener is not None:
+            self._listener.close()  # from now on clients are refused, and do not wait for what will not come
         await self._supervisor.stop_tier(Tier.AGENT)
         async with self._containers_end():
             for tier in (Tier.API, Tier.BUS, Tier.RECORD):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Spec:
     command: tuple[str, ...]
     probe: Probe
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    inherits: tuple[int, ...] = ()
+    """Open file descriptors that every life of it gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Servers:
     agent_nats_url: str = field(repr=False)
     """Empty: agents ask the API server, which tells them and signs their credentials."""
     port: int
+    listener: int = -1
+    """The descriptor of the API server's open port: the supervisor keeps it open, so that clients wait and are not
+    refused while an API server that died is started again."""
     listeners_seed: Path | None = None
     """None: the user's own NATS, and credentials for it are the user's business."""
 
@@ -75,8 +80,13 @@ def control_plane(data: DataDir, servers: Servers, *, id_: str, supervisor: int)
     }
     if servers.listeners_seed is not None:
         apiserver["NATS_LISTENERS_SEED_FILE"] = str(servers.listeners_seed)
+    inherits: tuple[int, ...] = ()
+    if servers.listener >= 0:
+        apiserver["LISTEN_FD"] = str(servers.listener)
+        inherits = (servers.listener,)
+    server = _part(data, "apiserver", "apiserver", Tier.API, apiserver, supervisor=supervisor)
     return [
-        _part(data, "apiserver", "apiserver", Tier.API, apiserver, supervisor=supervisor),
+        replace(server, inherits=inherits),
         *(
             _part(data, name, name, Tier.AGENT, _candidate(data, servers, name, id_), supervisor=supervisor)
             for name in ("scheduler", "controllers")

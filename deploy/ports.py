@@ -15,6 +15,8 @@ HOST = "127.0.0.1"
 LOWEST = 20_000
 USUAL_EPHEMERAL = 32_768
 TRIES = 200
+BACKLOG = 4096
+"""Clients that wait while the API server is between two lives."""
 
 
 class NoFreePort(OSError):
@@ -30,6 +32,19 @@ def is_free(port: int, *, host: str = HOST) -> bool:
         except OSError:
             return False
     return True
+
+
+def listening(port: int, *, host: str = HOST) -> socket.socket:
+    """An open socket: who connects waits for whoever accepts from it, now or later. Raises OSError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def free_port(*, preferred: int = 0, avoid: frozenset[int] = frozenset()) -> int:

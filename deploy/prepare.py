@@ -6,7 +6,8 @@ Idempotent: a second start finds what the first made, and only what is missing o
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from deploy import identities, pki, remembered, trust
@@ -17,7 +18,7 @@ from deploy.kubeconfig import write_kubeconfig
 from deploy.nodes import ApiQuestion
 from deploy.options import UpOptions
 from deploy.plan import Servers, Spec, Tier, control_plane, kubelets, program
-from deploy.ports import HOST, NoFreePort, free_port, is_free
+from deploy.ports import HOST, NoFreePort, free_port, is_free, listening
 from deploy.reach import NATS_PORTS, REDIS_PORTS, complaint, why_unreachable
 from deploy.remembered import Remembered
 from deploy.servers import NatsServer, RedisServer, ServerMissing, nats_binary, valkey_binary
@@ -26,6 +27,8 @@ from deploy.servers import NatsServer, RedisServer, ServerMissing, nats_binary, 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     specs: list[Spec]
+    listener: socket.socket
+    """The API server's port, open. Whoever gets this closes it."""
     question: ApiQuestion
     node_names: tuple[str, ...]
 
@@ -38,11 +41,16 @@ def prepare(data: DataDir, options: UpOptions) -> Prepared:
     port = options.port or kept.port
     supervisor = os.getpid()
     servers, specs = _servers(data, options, kept, port=port, supervisor=supervisor)
+    try:
+        listener = listening(port)
+    except OSError as err:
+        raise UserError(f"cannot listen on port {port} of {HOST}: {err.strerror}; name another with --port") from err
+    servers = replace(servers, listener=listener.fileno())
     question = _credentials(data, options, f"https://{HOST}:{port}")
     specs += control_plane(data, servers, id_=kept.id, supervisor=supervisor)
     if options.nodes:
         specs += kubelets(data, servers, names=options.node_names, runtime=options.runtime, supervisor=supervisor)
-    return Prepared(specs, question, options.node_names)
+    return Prepared(specs, listener, question, options.node_names)
 
 
 def _ports(kept: Remembered, options: UpOptions) -> Remembered:
@@ -83,7 +91,7 @@ def _servers(
             specs.append(program("nats", Tier.BUS, nats.command(), probe, supervisor=supervisor))
     except ServerMissing as err:
         raise UserError(str(err)) from err
-    return Servers(redis_url, nats_url, agent_nats_url, port, seed), specs
+    return Servers(redis_url, nats_url, agent_nats_url, port, listeners_seed=seed), specs
 
 
 def _credentials(data: DataDir, options: UpOptions, server: str) -> ApiQuestion:

@@ -1,5 +1,4 @@
-"""A node's identity writes to its own Node and Lease, to the pods bound to it and to its kubelet's subscription, nothing
-else.
+"""A node's identity writes to its own Node and Lease, to its pods and to its kubelet's subscription, and nothing else.
 
 Upstream: plugin/pkg/admission/noderestriction. An identity in the group `system:nodes` whose name is not
 `system:node:<name>` speaks for a fleet of simulated nodes in one process and is not held to one name.
