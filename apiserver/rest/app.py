@@ -28,7 +28,7 @@ from apiserver.rest.endpoint import Endpoints
 from apiserver.rest.healthz import Healthz
 from apiserver.rest.http import Response, Stream, Style
 from apiserver.rest.metrics import Metrics
-from apiserver.rest.negotiation import Accepted, negotiate, wants_pretty
+from apiserver.rest.negotiation import Accepted, negotiate, wants_pretty, wants_yaml
 from apiserver.rest.patch import patch
 from apiserver.rest.reads import Reader, list_response
 from apiserver.rest.records import Records
@@ -41,7 +41,6 @@ from apiserver.rest.virtual import Virtual
 log = structlog.get_logger(__name__)
 
 _NO_BODY = frozenset({"GET", "HEAD"})
-_NO_SUCH_PATH = Response(b"404 page not found\n", 404, http.TEXT, [(b"x-content-type-options", b"nosniff")])
 
 
 @dataclass(slots=True)
@@ -57,7 +56,7 @@ class Exchange:
 
     def style(self) -> Style:
         pretty = wants_pretty(self.query.text("pretty"), self.headers.get("user-agent", ""))
-        return Style(self.headers.get("accept", "") == "application/yaml", pretty)
+        return Style(wants_yaml(self.headers.get("accept", "")), pretty)
 
 
 class Extension(Protocol):
@@ -183,9 +182,11 @@ class App:
         if not info.resource:
             return await self._extend(incoming, user) or await self._describe(incoming)
         if info.group and info.group not in self._endpoints.registry.groups():
-            return _NO_SUCH_PATH
+            return _unknown_path()
         endpoint = route(self._endpoints, info, incoming.method)
         exchange.resource = info.resource
+        if endpoint.deprecation:
+            exchange.warnings.append(endpoint.deprecation)
         call = Call(
             request=incoming,
             endpoint=endpoint,
@@ -217,7 +218,7 @@ class App:
             raise no_such_path()
         if found is not None and incoming.method not in _NO_BODY:
             raise not_allowed()
-        return found or _NO_SUCH_PATH
+        return found or _unknown_path()
 
     async def _dispatch(self, call: Call) -> Response | Stream:
         info = call.request.info
@@ -246,6 +247,11 @@ class App:
         page = await self._reader.page(call)
         await delete_all(self._records, call, page.items, options)
         return list_response(call, page)
+
+
+def _unknown_path() -> Response:
+    """Of no group that is served: told as upstream tells it, in plain text."""
+    return Response(b"404 page not found\n", 404, http.TEXT, [(b"x-content-type-options", b"nosniff")])
 
 
 def _accepted(info: RequestInfo, headers: Mapping[str, str]) -> Accepted:

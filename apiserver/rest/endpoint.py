@@ -28,6 +28,8 @@ class Endpoint:
     converted: bool
     """True where the served version is not the stored one."""
     has_status: bool
+    deprecation: str = ""
+    """What every client that uses it is warned of."""
 
     @property
     def api_version(self) -> str:
@@ -59,6 +61,12 @@ class Endpoint:
 PODS = StoredResource("", "pods")
 NAMESPACES = StoredResource("", "namespaces")
 EVENTS = StoredResource("", "events")
+
+
+_DEPRECATED = {
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 
 
 class Endpoints:
@@ -113,6 +121,7 @@ class Endpoints:
             stored=StoredResource(storage.group, storage.resource),
             converted=(storage.group, storage.version) != (resource.group, resource.version),
             has_status="status" in resource.subresources,
+            deprecation=_DEPRECATED.get((resource.group, resource.version, resource.plural), ""),
         )
 
 

@@ -74,6 +74,14 @@ def _match(media: str, parameters: dict[str, str]) -> Accepted | None:
     return Accepted(form, yaml)
 
 
+def wants_yaml(accept: str) -> bool:
+    """Whether answers are YAML, errors too; an error about the header itself is JSON."""
+    try:
+        return negotiate(accept).yaml
+    except NotAcceptable:
+        return False
+
+
 def wants_pretty(asked: str, user_agent: str) -> bool:
     """Whether JSON is laid out for reading: as the parameter `pretty` says, else by who is asking."""
     return asked in _TRUE if asked else user_agent.startswith(_HUMAN_AGENTS)

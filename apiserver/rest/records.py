@@ -30,6 +30,7 @@ from apiserver.store.base import (
     Store,
     StoredResource,
     StoreUnavailable,
+    TooLarge,
 )
 from apiserver.store.seal import Sealer, Unsealable
 
@@ -168,6 +169,8 @@ class Records:
             return await self._store.commit(commit)
         except Mismatch as err:
             raise Changed from err
+        except TooLarge as err:
+            raise _too_large(endpoint, commit.key.name, str(err)) from err
         except StoreUnavailable as err:
             raise unavailable(err) from err
         except OutcomeUnknown as err:
@@ -181,13 +184,16 @@ class Records:
 
 def _check_size(endpoint: Endpoint, name: str, size: int) -> None:
     if size > MAX_OBJECT_BYTES:
-        raise status.RequestEntityTooLarge(
-            f'{status.qualified(endpoint.resource.plural, endpoint.resource.group)} "{name}" is too large: '
-            f"{size} bytes, the limit is {MAX_OBJECT_BYTES}",
-            group=endpoint.resource.group,
-            kind=endpoint.resource.plural,
-            name=name,
-        )
+        raise _too_large(endpoint, name, f"{size} bytes, the limit is {MAX_OBJECT_BYTES}")
+
+
+def _too_large(endpoint: Endpoint, name: str, why: str) -> status.RequestEntityTooLarge:
+    return status.RequestEntityTooLarge(
+        f'{status.qualified(endpoint.resource.plural, endpoint.resource.group)} "{name}" is too large: {why}',
+        group=endpoint.resource.group,
+        kind=endpoint.resource.plural,
+        name=name,
+    )
 
 
 def unavailable(err: StoreUnavailable) -> status.ServiceUnavailable:

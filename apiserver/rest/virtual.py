@@ -93,7 +93,6 @@ class Virtual:
         return {"authenticated": True, "user": user.to_user_info()} if user else {"authenticated": False}
 
     async def _components(self, call: Call) -> Response:
-        call.warnings.append("v1 ComponentStatus is deprecated in v1.19+")
         items = [_component(name, why) for name, why in (await self._health()).items()]
         if not call.name:
             return Response(orjson.dumps(list_document(call, items, {"resourceVersion": "0"})))
