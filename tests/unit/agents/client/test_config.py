@@ -45,6 +45,22 @@ def test_files_are_found_beside_the_kubeconfig(tmp_path: Path) -> None:
     assert (config.token, config.ca_data) == ("from-file", b"CA file")
 
 
+def test_several_files_are_read_as_one_and_the_first_wins(tmp_path: Path) -> None:
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.mkdir()
+    second.mkdir()
+    (second / "ca.crt").write_text("CA of the second")
+    contexts = [{"name": "other", "context": {"cluster": "far", "user": "u", "namespace": "team"}}]
+    clusters = [{"name": "far", "cluster": {"server": "https://far", "certificate-authority": "ca.crt"}}]
+    files = (
+        write(first, **{"current-context": "other", "contexts": [], "clusters": []}),
+        write(second, contexts=contexts, clusters=clusters, users=[{"name": "u", "user": {"token": "unused"}}]),
+    )
+    config = load(*files)
+    assert (config.server, config.ca_data, config.token) == ("https://far", b"CA of the second", "secret")
+    assert config.namespace == "team"
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -53,6 +69,7 @@ def test_files_are_found_beside_the_kubeconfig(tmp_path: Path) -> None:
         ({"clusters": [{"name": "k", "cluster": {}}]}, "names no server"),
         ({"users": [{"name": "u", "user": {"tokenFile": "absent"}}]}, "token: .*absent"),
         ({"users": [{"name": "u", "user": {"client-key-data": "%%%"}}]}, "client-key"),
+        ({"users": [{"name": "u", "user": {"exec": {"command": "x"}}}]}, "credentials by exec are not supported"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
