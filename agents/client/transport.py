@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -22,6 +22,10 @@ from agents.client.config import ApiConfig
 from apiserver.api import status
 
 Obj = dict[str, Any]
+Query = Mapping[str, str | Sequence[str]]
+"""Parameters of a URL; those of a sequence are repeated."""
+
+_UNREACHABLE = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 REQUEST_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 3.0
@@ -69,9 +73,7 @@ class Transport:
         if session is not None:
             await session.close()
 
-    async def read(
-        self, url_path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> Obj:
+    async def read(self, url_path: str, *, query: Query | None = None, headers: Mapping[str, str] | None = None) -> Obj:
         return await self._patiently(
             "GET", url_path, query=query, headers=headers, data=None, again=(ApiUnavailable, status.Timeout)
         )
@@ -83,14 +85,14 @@ class Transport:
         *,
         body: Any,
         content_type: str = "application/json",
-        query: Mapping[str, str] | None = None,
+        query: Query | None = None,
     ) -> Obj:
         headers = {"Content-Type": content_type}
         data = orjson.dumps(body)
         return await self._patiently(method, url_path, query=query, headers=headers, data=data, again=(NotDone,))
 
-    async def lines(self, url_path: str, *, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """An answer that goes on, line by line, until the server ends it."""
+    async def lines(self, url_path: str, *, query: Query) -> AsyncIterator[bytes]:
+        """An answer that goes on, line by line, until the server ends it. Not tried again."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
         try:
             async with self.open().get(self._config.server + url_path, params=query, timeout=timeout) as answer:
@@ -98,6 +100,8 @@ class Transport:
                     raise _refusal(answer.status, await answer.read())
                 async for line in answer.content:
                     yield line
+        except _UNREACHABLE as err:
+            raise NotDone(f"the API server is not reachable: {err}") from err
         except (aiohttp.ClientError, TimeoutError) as err:
             raise ApiUnavailable(f"the watch was cut: {err}") from err
 
@@ -106,7 +110,7 @@ class Transport:
         method: str,
         url_path: str,
         *,
-        query: Mapping[str, str] | None,
+        query: Query | None,
         headers: Mapping[str, str] | None,
         data: bytes | None,
         again: tuple[type[status.StatusError], ...],
@@ -127,7 +131,7 @@ class Transport:
         self,
         method: str,
         url_path: str,
-        query: Mapping[str, str] | None,
+        query: Query | None,
         headers: Mapping[str, str] | None,
         data: bytes | None,
     ) -> Obj:
@@ -135,7 +139,7 @@ class Transport:
         try:
             async with self.open().request(method, url, params=query, headers=headers, data=data) as answer:
                 body = await answer.read()
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as err:
+        except _UNREACHABLE as err:
             raise NotDone(f"the API server is not reachable: {err}") from err
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             raise ApiUnavailable(f"the API server did not answer: {err or type(err).__name__}") from err
