@@ -59,6 +59,9 @@ class Fleet:
             for task in (*work, *self._tasks):
                 task.cancel()
             await asyncio.gather(*work, *self._tasks, return_exceptions=True)
+            for node in self.nodes:
+                with contextlib.suppress(NotFound):
+                    await self._rest.delete(NODES, node)
 
     async def register(self, name: str) -> None:
         node: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}

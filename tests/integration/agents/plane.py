@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -95,6 +96,16 @@ class ControllersProcess(Process):
             self._process = subprocess.Popen(
                 self.command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=environment
             )
+
+    def disarm(self) -> None:
+        """Let the next start live."""
+        self._environment.pop("crash_at", None)
+
+    def stop_for_now(self) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.signal(signal.SIGCONT)
 
     @property
     def runs(self) -> bool:

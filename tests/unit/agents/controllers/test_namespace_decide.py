@@ -45,11 +45,9 @@ def test_what_remains_and_what_holds_it_is_counted() -> None:
         "True", "SomeResourcesRemain",
         "Some resources are remaining: deployments.apps has 1 resource instances, pods. has 2 resource instances",
     )  # fmt: skip
-    assert found["NamespaceFinalizersRemaining"] == (
-        "True", "SomeFinalizersRemain",
-        "Some content in the namespace has finalizers remaining: "
-        "x/y in 2 resource instances, z in 1 resource instances",
-    )  # fmt: skip
+    held = "x/y in 2 resource instances, z in 1 resource instances"
+    message = f"Some content in the namespace has finalizers remaining: {held}"
+    assert found["NamespaceFinalizersRemaining"] == ("True", "SomeFinalizersRemain", message)
     assert not left.empty
     assert left.seconds == 40
 
