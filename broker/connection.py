@@ -86,6 +86,7 @@ class Connection:
         self._up = asyncio.Event()
         self._running = False
         self._next = asyncio.Event()
+        self._max_payload = 0
         self.generation = 0
 
     @property
@@ -99,8 +100,10 @@ class Connection:
 
     @property
     def max_payload(self) -> int:
-        """The server's limit in bytes; 0 while it is not known."""
-        return int(self._client.max_payload) if self._client is not None and self.connected else 0
+        """The server's limit in bytes, as it was last told; 0 until then."""
+        if self._client is not None and self.connected:
+            self._max_payload = int(self._client.max_payload)
+        return self._max_payload
 
     async def wait_connected(self) -> None:
         await self._up.wait()

@@ -101,6 +101,16 @@ class RecordBehindStream(StoreUnavailable):
         self.record = record
 
 
+class TooLarge(StoreError):
+    """The bus takes no change of this size: published in vain, it would hold up all that come after it. Nothing was
+    written."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"{size} bytes with its headers, and NATS' max_payload is {limit}")
+        self.size = size
+        self.limit = limit
+
+
 class OutcomeUnknown(StoreError):
     """The connection was lost after the write was sent, and reading back did not tell. It may be there."""
 
@@ -137,7 +147,7 @@ class Store(Protocol):
         ...
 
     async def commit(self, commit: Commit) -> ResourceVersion:
-        """Write, or raise Mismatch, StoreUnavailable or OutcomeUnknown. Commits that arrive together are pipelined."""
+        """Write, or raise Mismatch, StoreUnavailable, TooLarge, OutcomeUnknown. What arrives together is pipelined."""
         ...
 
     async def close(self) -> None: ...

@@ -30,6 +30,8 @@ class StreamView:
     """Its last sequence, 0 where there is no stream; None where that can't be asked now."""
     seen: Callable[[], int]
     """The highest sequence that this process has seen."""
+    max_message_bytes: Callable[[], int] = lambda: 0
+    """Of one change with its headers; 0 where that is not known."""
 
 
 class Footing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from apiserver.store.base import Key, ResourceVersion, Stored, StoredResource
+from apiserver.store.base import Commit, Key, ResourceVersion, Stored, StoredResource
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +59,13 @@ def stored_of(value: bytes) -> Stored:
     """`<rv> <json>` as the commit script writes it."""
     rv, _, json = value.partition(b" ")
     return Stored(ResourceVersion(int(rv)), json)
+
+
+_FRAME_BYTES = 256
+"""The words around the object, the number in it, and the header with the expected sequence: at most."""
+
+
+def message_bytes(commit: Commit) -> int:
+    """What the change of this commit counts against NATS' `max_payload`, or a little more."""
+    headers = sum(len(name) + len(value) + len(": \r\n") for name, value in commit.headers)
+    return len(commit.head) + len(commit.tail) + headers + _FRAME_BYTES

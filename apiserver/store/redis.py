@@ -30,10 +30,11 @@ from apiserver.store.base import (
     Stored,
     StoredResource,
     StoreUnavailable,
+    TooLarge,
 )
 from apiserver.store.committer import Committer
 from apiserver.store.footing import StreamView
-from apiserver.store.keys import Keys, field_of, resource_of, stored_of
+from apiserver.store.keys import Keys, field_of, message_bytes, resource_of, stored_of
 from apiserver.store.outbox import RedisOutbox
 from apiserver.store.pipeline import Pipeline
 from apiserver.store.wire import Command, Refusal, Session, Wire, WireDown, WireLost
@@ -170,6 +171,7 @@ class RedisStore:
     ) -> None:
         self._keys = Keys(cluster)
         self._limit = outbox_limit_entries
+        self._stream = stream
         self._commit_wire: Wire = RedisWire(url, name="commits")
         self._read_wire: Wire = RedisWire(url, name="reads")
         self._bulk_wire: Wire = RedisWire(url, name="bulk")
@@ -228,6 +230,9 @@ class RedisStore:
             raise OutboxFull
 
     async def commit(self, commit: Commit) -> ResourceVersion:
+        limit = self._stream.max_message_bytes() if self._stream is not None else 0
+        if limit and (size := message_bytes(commit)) > limit:
+            raise TooLarge(size, limit)
         return await self._committer.commit(commit)
 
     async def close(self) -> None:

@@ -20,6 +20,8 @@ import redis
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from broker.login import UrlLogin
+from deploy.servers import MAX_PAYLOAD
 from tests.apiserver import ApiServer
 from tests.conftest import eventually
 from tests.faults.http1 import HttpConnection, Place
@@ -48,14 +50,36 @@ class Record:
     outbox: Sequence[Message]
 
 
+class LimitedNats(Nats):
+    """A nats-server with a `max_payload` of its own."""
+
+    def __init__(self, directory: Path, *, max_payload: int) -> None:
+        super().__init__(directory)
+        self._max_payload = max_payload
+
+    def spawn(self) -> None:
+        config = self.server.config_path
+        config.write_text(
+            config.read_text().replace(f"max_payload: {MAX_PAYLOAD}", f"max_payload: {self._max_payload}")
+        )
+        super().spawn()
+
+
 class Cluster:
     """Started by `start`; `close` ends everything. Also a context manager that only closes."""
 
-    def __init__(self, directory: Path, *, servers: int = 1, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        servers: int = 1,
+        settings: Mapping[str, str] | None = None,
+        max_payload: int = MAX_PAYLOAD,
+    ) -> None:
         self.directory = directory
         self._copies = itertools.count()
         self.redis = Redis(directory / "redis")
-        self.nats = Nats(directory / "nats")
+        self.nats = LimitedNats(directory / "nats", max_payload=max_payload)
         self.servers = [
             ApiServer(
                 directory / "api",
@@ -144,8 +168,17 @@ class Cluster:
             await client.close()
 
     async def _nats_client(self) -> Client:
+        login = UrlLogin(self.nats.url)
+        credentials = login.credentials()
+        assert credentials is not None
         return await nats.connect(
-            self.nats.url, allow_reconnect=False, connect_timeout=5, error_cb=_ignore, pending_size=1024
+            list(await login.servers()),
+            allow_reconnect=False,
+            connect_timeout=5,
+            error_cb=_ignore,
+            user_jwt_cb=credentials.jwt.encode,
+            signature_cb=credentials.sign,
+            inbox_prefix=credentials.inbox_prefix,
         )
 
     async def messages(self) -> list[Message]:

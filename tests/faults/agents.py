@@ -1,0 +1,115 @@
+"""The agents of a whole backbeat as a test of their deaths sees them: processes, their cursors in NATS, their logs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from broker.connection import Connection
+from tests.plane import ControlPlane, wait_for
+
+STREAM = "CHANGES"
+RESTART_SECONDS = 60.0
+
+
+class Agents:
+    """Knows the pids, so that a kill comes at once and not after a look at the status."""
+
+    def __init__(self, plane: ControlPlane, *names: str) -> None:
+        self.plane = plane
+        self.kills = dict.fromkeys(names, 0)
+        self._pids = {name: self._running(name) for name in names}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.kills)
+
+    def pid(self, name: str) -> int:
+        return self._pids[name]
+
+    async def kill(self, name: str) -> None:
+        """kill -9; returns once its successor is well."""
+        dead = self._pids[name]
+        os.kill(dead, signal.SIGKILL)
+        self.kills[name] += 1
+        await self.succeeded(name, dead)
+
+    async def succeeded(self, name: str, dead: int) -> None:
+        """Wait for another process than the dead one."""
+        await asyncio.to_thread(self.plane.wait_restarted, name, not_pid=dead, timeout_seconds=RESTART_SECONDS)
+        self._pids[name] = await asyncio.to_thread(self._running, name)
+
+    def _running(self, name: str) -> int:
+        return int(wait_for(lambda: self.plane.process(name)["pid"], what=f"{name} to run"))
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An agent began to listen. `fresh`: as one that knows nothing of before."""
+
+    agent: str
+    cursor: int
+    fresh: bool
+
+
+def attachments(plane: ControlPlane, name: str) -> list[Attachment]:
+    """All of a process's lives, as its log tells them."""
+    told = [line for line in log_lines(plane, name) if line.get("event") == "agent follows"]
+    return [Attachment(line["agent"], line["cursor"], line["fresh"]) for line in told]
+
+
+def complaints(plane: ControlPlane, name: str) -> list[str]:
+    """What its log has of bugs and of keys that could not be brought in order."""
+    return [
+        str(line)
+        for line in log_lines(plane, name)
+        if line.get("level") in ("error", "critical") or line.get("event") in ("keeps failing", "the cursor is lost")
+    ]
+
+
+def log_lines(plane: ControlPlane, name: str) -> Iterator[Mapping[str, Any]]:
+    """A line that a kill cut off is left out."""
+    for line in plane.log(name).splitlines():
+        try:
+            told = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(told, dict):
+            yield told
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A durable consumer. `created` and `begun` never change while it is the same one."""
+
+    created: str
+    begun: int
+    acknowledged: int
+    waiting: int
+    """Changes that it selects and that are not delivered, or not acknowledged."""
+
+    def is_same_as(self, other: Cursor) -> bool:
+        return (self.created, self.begun) == (other.created, other.begun)
+
+
+async def cursors(plane: ControlPlane) -> dict[str, Cursor]:
+    port = json.loads((plane.data_dir / "settings.json").read_text())["nats_port"]
+    credentials = plane.data_dir / "nats-apiserver.creds"
+    async with Connection(f"nats://127.0.0.1:{port}?credentials={credentials}", name="test").running() as bus:
+        answer = await bus.api(f"CONSUMER.LIST.{STREAM}")
+    return {one["name"]: _cursor(one) for one in answer["consumers"]}
+
+
+def _cursor(info: Mapping[str, Any]) -> Cursor:
+    begun = int(info["config"].get("opt_start_seq", 1)) - 1
+    return Cursor(
+        created=info["created"],
+        begun=begun,
+        acknowledged=max(begun, info["ack_floor"]["stream_seq"]),
+        waiting=info["num_pending"] + info["num_ack_pending"],
+    )
