@@ -1,8 +1,9 @@
 """Marks silent nodes and taints them.
 
 A node is heard of when its lease is renewed or its kubelet posts a status; when, is told by this process's own clock.
-While the changes of the stream do not arrive, nobody is judged, and before a node is marked, its lease is read once
-more: a node whose renewals only did not get here is not silent.
+Before a node is marked, its lease is read once more: a node whose renewals only did not get here is not silent. While
+the stream or the API server is away, nobody can be heard of; nobody is judged then, and everybody gets a full grace
+period afterwards.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from agents.client.events import EventRecorder
 from agents.client.outcome import Done, Outcome, RetryAfter
 from agents.client.resources import LEASES, NODES, PODS, ResourceRef
+from agents.client.rest import ApiUnavailable
 from agents.client.runtime import Agent, Delta, Key
 from agents.controllers import node_decide as decide
 from agents.controllers import pods as p
@@ -59,6 +61,7 @@ class NodeLifecycleController:
         self._clock = clock
         self._beats: dict[str, tuple[str, str]] = {}
         self._heard: dict[str, float] = {}
+        self._deaf_until = float("-inf")
         self._next_taint: dict[str, float] = {}
         self._states: Mapping[str, tuple[decide.Zone, int]] = {}
         self._states_at = float("-inf")
@@ -95,8 +98,9 @@ class NodeLifecycleController:
         if key.name not in self._heard:
             self._heard[key.name] = self._clock()
         if not self._agent.ready:
+            self._deaf_until = self._clock()
             return RetryAfter(LOOK_SECONDS, "nothing can be heard at present")
-        left = self._heard[key.name] + self._grace(node) - self._clock()
+        left = max(self._heard[key.name], self._deaf_until) + self._grace(node) - self._clock()
         if left <= 0 and await self._is_silent(node):
             node = await self._mark_silent(node)
         wait = await self._taint(node)
@@ -124,6 +128,9 @@ class NodeLifecycleController:
             if err.kind == NODES.resource:
                 return False
             lease = None
+        except ApiUnavailable:
+            self._deaf_until = self._clock()
+            raise
         return not self._hear(name, current, lease)
 
     async def _mark_silent(self, node: Obj) -> Obj:
