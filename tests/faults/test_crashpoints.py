@@ -16,7 +16,7 @@ from tests.faults.watching import Watching
 
 @pytest.mark.parametrize("point", ["after-commit:60", "before-publish:60", "before-trim:3"])
 async def test_a_server_that_dies_under_load_loses_nothing_and_uses_no_number_twice(tmp_path: Path, point: str) -> None:
-    settings = {"outbox_limit_entries": "4000"}  # so that little is kept behind, and trimming begins early
+    settings = {"outbox_limit_entries": "1200"}  # so that little is kept behind, and trimming begins early
     with Cluster(tmp_path, settings=settings) as cluster:
         cluster.server.arm(point)
         await asyncio.to_thread(cluster.start)

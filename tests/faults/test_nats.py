@@ -123,7 +123,7 @@ async def test_a_tail_that_is_lost_while_nobody_writes_is_filled_again(cluster: 
 
 
 async def test_a_nats_that_stands_still_holds_up_nobody_who_reads_or_writes(cluster: Cluster) -> None:
-    load = Load(cluster.places)
+    load = Load(cluster.places, padding=20_000)  # more than all buffers on the way hold
     watching = Watching.configmaps(cluster.places, after=cluster.record().rv)
     client = cluster.client()
     async with watching.running():

@@ -32,6 +32,8 @@ class Watching:
     frames: list[tuple[int, bytes]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     beginnings: int = 0
+    pause_seconds: float = 0.0
+    """After each frame: a slow client."""
 
     @classmethod
     def configmaps(cls, places: Sequence[Place], *, after: int) -> Watching:
@@ -82,3 +84,5 @@ class Watching:
                     self.failures.append(line.decode())
                     return
                 self.frames.append((int(frame["object"]["metadata"]["resourceVersion"]), line))
+                if self.pause_seconds:
+                    await asyncio.sleep(self.pause_seconds)
