@@ -20,23 +20,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import structlog
 
-from agents.client.informer import Delta, Informer, metadata_of
+from agents.client.informer import Delta, Informer
 from agents.client.ledger import Ledger, Ticket
 from agents.client.outcome import Done, Failed, GiveUp, Outcome, Result, RetryAfter, of_error
 from agents.client.queue import WorkQueue
 from agents.client.resources import ResourceRef
-from agents.client.rest import ApiUnavailable, ObjectList, RestClient
+from agents.client.rest import ApiUnavailable, RestClient
+from agents.client.watching import Watching
 from apiserver.api.status import StatusError
 from broker import subjects
 from broker.change import Change
 from broker.connection import Connection
 from broker.errors import BusError
-from broker.selection import ANY, SelectedResource, Selection, consumer_name
+from broker.selection import Selection, consumer_name
 from broker.subscriber import CursorLost, Subscriber
 
 log = structlog.get_logger(__name__)
@@ -48,8 +48,6 @@ ACK_EVERY_SECONDS = 0.005
 BACKGROUND_KEYS_PER_SECOND = 100.0
 RESTART_SECONDS = 0.2
 LONGEST_RESTART_SECONDS = 5.0
-MANY_FILTERS = 16
-_LISTS_AT_ONCE = 8
 
 __all__ = ["Agent", "Controller", "Delta", "Key"]
 
@@ -84,20 +82,6 @@ Route = tuple[int, Callable[[Delta], Iterable[Key]]]
 """Which keys of a controller a delta makes dirty."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Watched:
-    informer: Informer
-    name: str
-    node: str
-    metadata_only: bool
-
-    @property
-    def field_selector(self) -> str:
-        if self.node:
-            return f"spec.nodeName={self.node}"
-        return f"metadata.name={self.name}" if self.name else ""
-
-
 class Agent:
     """Declare informers and controllers, then `run`. `rest` and `connection` are the caller's to open and close."""
 
@@ -107,7 +91,7 @@ class Agent:
         self.reason = "starting"
         self._connection = connection
         self._workers = workers
-        self._watched: dict[tuple[str, str], _Watched] = {}
+        self._watching = Watching()
         self._controllers: list[Controller] = []
         self._routes: dict[ResourceRef, list[Route]] = {}
         self._queue: WorkQueue[Work] = WorkQueue()
@@ -122,21 +106,13 @@ class Agent:
         """The local copy of a resource, or of the object called `name`, or of the pods bound to `node`; the same one
         for everybody who asks, and narrowed as the first asker says. Only the metadata is kept where nobody asks for
         more. All askers ask before `run`."""
-        place = (ref.group, ref.resource)
-        found = self._watched.get(place)
-        if found is None:
-            informer = Informer(ref, keep=metadata_of) if metadata_only else Informer(ref)
-            found = self._watched[place] = _Watched(informer, name, node, metadata_only)
-        elif found.metadata_only and not metadata_only:
-            found.informer.keep_whole()
-            self._watched[place] = replace(found, metadata_only=False)
-        return found.informer
+        return self._watching.informer(ref, name=name, node=node, metadata_only=metadata_only)
 
     def add_controller(self, controller: Controller) -> None:
         number = len(self._controllers)
         self._controllers.append(controller)
         for ref, function in controller.watches.items():
-            if (ref.group, ref.resource) not in self._watched:
+            if self._watching.find(ref.group, ref.resource) is None:
                 self.informer(ref)
             self._routes.setdefault(ref, []).append((number, function))
 
@@ -181,18 +157,14 @@ class Agent:
                 self.reason, fresh = "the cursor was lost", True
             except (BusError, StatusError) as err:
                 log.info("agent waits", agent=self.name, reason=str(err))
-                self.reason = str(err)
+                self.reason, fresh = str(err), fresh and not self._following
             pause = RESTART_SECONDS if self._following else min(pause * 2, LONGEST_RESTART_SECONDS)
             self._following = False
             await asyncio.sleep(pause)
 
     def selection(self) -> Selection:
         """What its informers listen to. Complete once all askers have asked."""
-        watched = list(self._watched.values())
-        if len(watched) > MANY_FILTERS:
-            return Selection.of([(ANY, ANY)])
-        selected = tuple(SelectedResource(w.informer.ref.group, w.informer.ref.resource, w.name) for w in watched)
-        return Selection(selected, node=next((w.node for w in watched if w.node), ""))
+        return self._watching.selection()
 
     async def _follow(self, *, start_fresh: bool) -> None:
         await self._connection.wait_connected()
@@ -267,30 +239,12 @@ class Agent:
             await asyncio.sleep(RESTART_SECONDS)
 
     async def _snapshot(self) -> tuple[list[Work], int]:
-        """LIST every resource. Returns the keys of everything, and the lowest resourceVersion of the lists."""
-        watched = list(self._watched.values())
-        lists = await self._lists(watched)
+        """The keys of everything, and the lowest resourceVersion at which it was so."""
+        deltas, rv = await self._watching.snapshot(self.rest)
         works: dict[Work, None] = {}
-        for w, found in zip(watched, lists, strict=True):
-            for delta in w.informer.replace(found.items, int(found.resource_version)):
-                works.update(dict.fromkeys(self._works(delta)))
-        return list(works), min((int(found.resource_version) for found in lists), default=0)
-
-    async def _lists(self, watched: Sequence[_Watched]) -> Sequence[ObjectList]:
-        gate = asyncio.Semaphore(_LISTS_AT_ONCE)
-        tasks = [asyncio.create_task(self._list(gate, w), name=f"list-{w.informer.ref.resource}") for w in watched]
-        try:
-            return await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _list(self, gate: asyncio.Semaphore, watched: _Watched) -> ObjectList:
-        async with gate:
-            return await self.rest.list(
-                watched.informer.ref, field_selector=watched.field_selector, metadata_only=watched.metadata_only
-            )
+        for delta in deltas:
+            works.update(dict.fromkeys(self._works(delta)))
+        return list(works), rv
 
     async def _enqueue(self, works: Sequence[Work], *, fresh: bool) -> None:
         for work in _in_turn(works):
@@ -327,8 +281,8 @@ class Agent:
     def _learn(self, change: Change) -> list[Work]:
         try:
             place = subjects.parse(change.subject)
-            watched = self._watched.get((place.group, place.resource))
-            return self._works(watched.informer.apply(change.type, change.object())) if watched is not None else []
+            informer = self._watching.find(place.group, place.resource)
+            return self._works(informer.apply(change.type, change.object())) if informer is not None else []
         except (ValueError, KeyError):
             log.exception("a message of the stream is not a change", agent=self.name, subject=change.subject)
             return []

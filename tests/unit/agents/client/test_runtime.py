@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agents.client import runtime
+from agents.client import runtime, watching
 from agents.client.informer import Informer
 from agents.client.outcome import Failed, GiveUp, RetryAfter, of_error
 from agents.client.resources import CONFIGMAPS, EVENTS, LEASES, NODES, PODS, SECRETS
@@ -235,7 +235,7 @@ async def test_messages_that_are_no_changes_and_objects_that_confuse_a_controlle
 async def test_with_many_resources_one_filter_takes_all_and_what_concerns_nobody_is_acknowledged(
     monkeypatch: Patch,
 ) -> None:
-    monkeypatch.setattr(runtime, "MANY_FILTERS", 2)
+    monkeypatch.setattr(watching, "MANY_FILTERS", 2)
     bus, plan = FakeBus(), Plan(PODS, NODES, CONFIGMAPS, LEASES)
     async with running(bus, monkeypatch, plan) as agent:
         await idle(agent)
