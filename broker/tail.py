@@ -152,7 +152,12 @@ class _Consumer:
         if told.consumer_sequence != self._expected:
             self._broken = f"delivery {told.consumer_sequence} came for {self._expected}"
             return
+        if told.stream_sequence <= self._position:
+            # The stream went back under the consumer: it lost its tail, and what is refilled was seen before.
+            self._broken = f"change {told.stream_sequence} came after {self._position}"
+            return
         self._expected += 1
+        self._position = told.stream_sequence
         self._batch.append(delivery.change_of(message, told))
 
     async def batches(self) -> AsyncIterator[Sequence[Change]]:

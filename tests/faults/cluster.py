@@ -159,6 +159,11 @@ class Cluster:
         }
         return Record(int(rv or 0), objects, [_entry(identifier, fields) for identifier, fields in entries])
 
+    def drop_lease(self) -> None:
+        """No relay has it any more; each may think that it does."""
+        with redis.Redis.from_url(self.redis.url) as client:
+            client.delete("{backbeat}:relay")
+
     async def stream_ends(self) -> tuple[int, int]:
         """First and last sequence. Raises nats.errors.Error, OSError."""
         client = await self._nats_client()

@@ -67,3 +67,22 @@ async def test_a_relay_that_was_stopped_and_goes_on_does_no_harm(pair: Cluster) 
             first.signal(signal.SIGCONT)
             await load.acknowledged(200)
         await verify(pair, load.history, watching, other)
+
+
+async def test_two_relays_that_both_work_make_one_stream_without_gap_or_copy(pair: Cluster) -> None:
+    """The lease is taken away again and again, so that both servers publish at the same time."""
+    load = Load(pair.places)
+    watching = Watching.configmaps(pair.places, after=pair.record().rv)
+
+    async def rob() -> None:
+        while True:
+            pair.drop_lease()
+            await asyncio.sleep(0.02)
+
+    async with watching.running():
+        async with load.running():
+            robbing = asyncio.create_task(rob())
+            await load.acknowledged(1000)
+            robbing.cancel()
+            await asyncio.gather(robbing, return_exceptions=True)
+        await verify(pair, load.history, watching)
