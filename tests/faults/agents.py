@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -11,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker.connection import Connection
-from tests.plane import ControlPlane, wait_for
+from deploy import status
+from deploy.datadir import DataDir
+from tests.conftest import eventually
+from tests.plane import ControlPlane
 
 STREAM = "CHANGES"
 RESTART_SECONDS = 60.0
@@ -21,9 +23,10 @@ class Agents:
     """Knows the pids, so that a kill comes at once and not after a look at the status."""
 
     def __init__(self, plane: ControlPlane, *names: str) -> None:
+        """The processes of a control plane that is up."""
         self.plane = plane
         self.kills = dict.fromkeys(names, 0)
-        self._pids = {name: self._running(name) for name in names}
+        self._pids = {name: self._well()[name] for name in names}
 
     @property
     def names(self) -> list[str]:
@@ -40,12 +43,18 @@ class Agents:
         await self.succeeded(name, dead)
 
     async def succeeded(self, name: str, dead: int) -> None:
-        """Wait for another process than the dead one."""
-        await asyncio.to_thread(self.plane.wait_restarted, name, not_pid=dead, timeout_seconds=RESTART_SECONDS)
-        self._pids[name] = await asyncio.to_thread(self._running, name)
+        """Wait until another process than the dead one is well."""
 
-    def _running(self, name: str) -> int:
-        return int(wait_for(lambda: self.plane.process(name)["pid"], what=f"{name} to run"))
+        def there() -> bool:
+            return self._well().get(name, dead) != dead
+
+        await eventually(there, timeout_seconds=RESTART_SECONDS, what=f"{name} restarted")
+        self._pids[name] = self._well()[name]
+
+    def _well(self) -> dict[str, int]:
+        """The pids of the processes that are healthy. As `backbeat status` says, but no process is started to look."""
+        _, rows = status.rows(DataDir.at(self.plane.data_dir))
+        return {row.process.name: row.process.pid for row in rows if row.health.ok}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +107,12 @@ class Cursor:
 
 
 async def cursors(plane: ControlPlane) -> dict[str, Cursor]:
+    """By the name of the Subscription. API servers read the stream by consumers that do not last; these are left out."""
     port = json.loads((plane.data_dir / "settings.json").read_text())["nats_port"]
     credentials = plane.data_dir / "nats-apiserver.creds"
     async with Connection(f"nats://127.0.0.1:{port}?credentials={credentials}", name="test").running() as bus:
         answer = await bus.api(f"CONSUMER.LIST.{STREAM}")
-    return {one["name"]: _cursor(one) for one in answer["consumers"]}
+    return {one["name"]: _cursor(one) for one in answer["consumers"] if one["config"].get("durable_name")}
 
 
 def _cursor(info: Mapping[str, Any]) -> Cursor:

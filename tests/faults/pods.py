@@ -28,7 +28,7 @@ class History:
     """Every node that a pod was seen on, in order; one at most, or it was bound twice."""
     ran: set[str] = field(default_factory=set)
     removed: set[str] = field(default_factory=set)
-    rv: str = ""
+    rv: int = 0
 
     @property
     def bound(self) -> int:
@@ -36,7 +36,7 @@ class History:
 
     @contextlib.asynccontextmanager
     async def running(self, rest: RestClient) -> AsyncIterator[History]:
-        self.rv = (await rest.list(PODS, namespace=NAMESPACE)).resource_version
+        self.rv = int((await rest.list(PODS, namespace=NAMESPACE)).resource_version)
         task = asyncio.create_task(self._watch(rest), name="history-of-pods")
         try:
             yield self
@@ -47,13 +47,13 @@ class History:
 
     async def _watch(self, rest: RestClient) -> None:
         while True:
-            async for kind, pod in rest.watch(PODS, namespace=NAMESPACE, resource_version=self.rv):
+            async for kind, pod in rest.watch(PODS, namespace=NAMESPACE, resource_version=str(self.rv)):
                 assert kind in ("ADDED", "MODIFIED", "DELETED"), pod
                 self._note(kind, pod)
 
     def _note(self, kind: str, pod: Obj) -> None:
         uid, node = pod["metadata"]["uid"], pod["spec"].get("nodeName", "")
-        self.rv = pod["metadata"]["resourceVersion"]
+        self.rv = int(pod["metadata"]["resourceVersion"])
         seen = self.nodes.setdefault(uid, [])
         if node and node not in seen:
             seen.append(node)
@@ -61,6 +61,11 @@ class History:
             self.ran.add(uid)
         if kind == "DELETED":
             self.removed.add(uid)
+
+    async def told_of(self, pods: Iterable[Obj]) -> None:
+        """Wait until the watch has come as far as these."""
+        newest = max(int(pod["metadata"]["resourceVersion"]) for pod in pods)
+        await eventually(lambda: self.rv >= newest, timeout_seconds=30, what=f"the watch at {newest}")
 
     def bound_twice(self) -> dict[str, list[str]]:
         return {uid: nodes for uid, nodes in self.nodes.items() if len(nodes) > 1}
