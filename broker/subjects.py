@@ -102,6 +102,18 @@ def filter_for(
     return ".".join([*tokens, ">"])
 
 
+def matches(subject_filter: str, subject: str) -> bool:
+    """Whether NATS would deliver a subject to who listens to a filter."""
+    wanted, tokens = subject_filter.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted = wanted[:-1]
+        if len(tokens) <= len(wanted):
+            return False
+    elif len(tokens) != len(wanted):
+        return False
+    return all(one in ("*", token) for one, token in zip(wanted, tokens, strict=False))
+
+
 def live(subject: str) -> str:
     """The live subject of a change's subject, or of a filter: `live.changes.…`."""
     return f"{LIVE}.{subject}"

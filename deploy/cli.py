@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli_parts import add_parts
+from deploy.cli_past import add_past
 from deploy.errors import UserError
 from deploy.options import DEFAULT_DATA_DIR, DEFAULT_NODES, DEFAULT_PORT, DEFAULT_TIMEOUT_SECONDS, UpOptions
 
@@ -118,6 +119,7 @@ def version() -> None:
     typer.echo(metadata.version("backbeat"))
 
 
+add_past(app)
 add_parts(app)
 
 

@@ -68,7 +68,7 @@ class SubscriptionLogin:
     def __init__(self, rest: RestClient, *, name: str, keep: Path | None = None) -> None:
         self._rest = rest
         self._name = name
-        self._selection: asyncio.Future[Selection] = asyncio.get_running_loop().create_future()
+        self._selection: asyncio.Future[Selection | None] = asyncio.get_running_loop().create_future()
         self._keep = keep
         self._grant = _load(keep) if keep is not None else None
         self._key = KeyPair.from_seed(self._grant.seed) if self._grant is not None else KeyPair.new("user")
@@ -76,8 +76,9 @@ class SubscriptionLogin:
         if self._grant is not None:
             self._known.set()
 
-    def join(self, selection: Selection) -> None:
-        """What the Subscription selects. Nothing is asked for before this was said."""
+    def join(self, selection: Selection | None) -> None:
+        """What the Subscription selects; None: it is there, and is left as it is. Nothing is asked for before this was
+        said."""
         if not self._selection.done():
             self._selection.set_result(selection)
 
@@ -103,8 +104,9 @@ class SubscriptionLogin:
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                await ensure_subscription(self._rest, self._name, selection)
-                self._take(await self._ask())
+                if selection is not None:
+                    await ensure_subscription(self._rest, self._name, selection)
+                await self.renew()
             except StatusError as err:
                 log.info("credentials wait for the API server", subscription=self._name, reason=str(err))
                 await asyncio.sleep(pause)
@@ -112,6 +114,10 @@ class SubscriptionLogin:
                 continue
             pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(self._granted().renew_in(time.time()))
+
+    async def renew(self) -> None:
+        """Once, now. Raises StatusError."""
+        self._take(await self._ask())
 
     async def _ask(self) -> Grant:
         request = {

@@ -29,6 +29,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 import orjson
 
@@ -154,7 +155,7 @@ class Changes:
     def _line(self, change: Change) -> bytes:
         headers = change.headers or {}
         told: dict[str, object] = {"resourceVersion": change.rv, "subject": change.subject}
-        told |= {key: headers[name] for name, key in _HEADERS.items() if name in headers}
+        told |= {key: unquote(headers[name]) for name, key in _HEADERS.items() if name in headers}
         if change.published:
             told["published"] = change.published
         if (cause := cause_of(change)) is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,28 +64,38 @@ def test_what_is_not_a_subject_of_ours_is_refused(text: str) -> None:
         subjects.parse(text)
 
 
-def matches(pattern: str, subject: str) -> bool:
-    wanted, given = pattern.split("."), subject.split(".")
-    if wanted[-1] == ">":
-        return len(given) >= len(wanted) and all(
-            fnmatch.fnmatchcase(g, w) for w, g in zip(wanted[:-1], given, strict=False)
-        )
-    return len(wanted) == len(given) and all(w in ("*", g) for w, g in zip(wanted, given, strict=True))
+@pytest.mark.parametrize(
+    ("pattern", "subject", "matched"),
+    [
+        ("a.b", "a.b", True),
+        ("a.b", "a.b.c", False),
+        ("a.*", "a.b", True),
+        ("a.*", "a", False),
+        ("a.*.c", "a.b.d", False),
+        ("a.>", "a.b.c", True),
+        ("a.>", "a", False),
+        (">", "a", True),
+        ("a.*.>", "a.b", False),
+        ("a.*.>", "a.b.c", True),
+    ],
+)
+def test_a_filter_matches_as_nats_says(pattern: str, subject: str, *, matched: bool) -> None:
+    assert subjects.matches(pattern, subject) is matched
 
 
 def test_a_kubelets_filter_selects_the_pods_of_its_node_alone() -> None:
     mine = subjects.filter_for(group="", resource="pods", node="node-1")
     assert mine == "changes.core.pods.*.*.node-1"
-    assert matches(mine, subjects.subject_for("", "pods", "a", "b", node="node-1"))
-    assert not matches(mine, subjects.subject_for("", "pods", "a", "b", node="node-2"))
-    assert not matches(mine, subjects.subject_for("", "pods", "a", "b", node=""))
+    assert subjects.matches(mine, subjects.subject_for("", "pods", "a", "b", node="node-1"))
+    assert not subjects.matches(mine, subjects.subject_for("", "pods", "a", "b", node="node-2"))
+    assert not subjects.matches(mine, subjects.subject_for("", "pods", "a", "b", node=""))
 
 
 def test_a_resources_filter_selects_it_in_every_namespace() -> None:
     pods = subjects.filter_for(group="", resource="pods")
-    assert matches(pods, subjects.subject_for("", "pods", "a", "b", node="n"))
-    assert not matches(pods, subjects.subject_for("", "podtemplates", "a", "b"))
+    assert subjects.matches(pods, subjects.subject_for("", "pods", "a", "b", node="n"))
+    assert not subjects.matches(pods, subjects.subject_for("", "podtemplates", "a", "b"))
     one = subjects.filter_for(group="", resource="pods", namespace="a", name="b")
-    assert matches(one, subjects.subject_for("", "pods", "a", "b", node="n"))
+    assert subjects.matches(one, subjects.subject_for("", "pods", "a", "b", node="n"))
     deployment = subjects.filter_for(group="apps", resource="deployments", namespace="a", name="b")
-    assert matches(deployment, subjects.subject_for("apps", "deployments", "a", "b"))
+    assert subjects.matches(deployment, subjects.subject_for("apps", "deployments", "a", "b"))
