@@ -33,6 +33,9 @@ class FakeApi:
         self.on_change: Callable[[str, Obj], None] = lambda change, obj: None
         self.under_way = 0
         self.most_under_way = 0
+        self.gate = asyncio.Event()
+        """Commands wait for it. Open, unless a test closes it."""
+        self.gate.set()
 
     def put(self, obj: Obj) -> Obj:
         self.rv += 1
@@ -65,6 +68,7 @@ class FakeApi:
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
             await asyncio.sleep(0)
+            await self.gate.wait()
             self.refuse(command, name)
             yield
             self.lose(command, name)

@@ -217,7 +217,10 @@ async def test_commands_go_side_by_side_up_to_a_limit() -> None:
     plane.node(node("a"))
     for i in range(20):
         plane.api.put(pod(f"p{i}", cpu="10m"))
+    plane.api.gate.clear()
     async with plane.running():
+        await eventually(lambda: plane.api.under_way == 3)
+        plane.api.gate.set()
         await eventually(lambda: len(plane.api.bindings) == 20)
     assert plane.api.most_under_way == 3
 
