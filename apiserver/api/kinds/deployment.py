@@ -143,5 +143,6 @@ RULES = register(
             SELECTOR_COLUMN,
         ),
         row=row,
+        extra={"generation_counts_annotations": True},
     )
 )
