@@ -37,11 +37,12 @@ class Outbox(Protocol):
         ...
 
     async def read(self, after: int, *, limit: int) -> Sequence[OutboxEntry]:
-        """Up to `limit` entries with rv > `after`, in order; empty when there is none yet."""
+        """Up to `limit` entries with rv > `after`, in order; fewer where they are so large that together they would
+        burden the memory; empty when there is none yet."""
         ...
 
     async def wait(self, after: int, *, timeout_seconds: float) -> Sequence[OutboxEntry]:
-        """As `read`, but waits up to `timeout_seconds` for an entry with rv > `after`."""
+        """As `read`, but waits up to `timeout_seconds` for an entry with rv > `after`, and hands out a few."""
         ...
 
     async def trim(self, up_to: int) -> None:

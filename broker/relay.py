@@ -35,16 +35,12 @@ from broker.stream import Stream, StreamSettings, StreamState
 log = structlog.get_logger(__name__)
 
 EXPECTED = "Nats-Expected-Last-Sequence"
-FIRST_WINDOW = 32
-"""Publishes in flight while the size of the objects is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelaySettings:
     window: int = 512
-    """Publishes in flight, at most."""
-    window_bytes: int = 16 * 1024 * 1024
-    """About as much is in flight, and in memory: fewer publishes where the objects are large."""
+    """Publishes in flight, at most; the outbox hands out fewer where they are large."""
     margin: int = 10_000
     """Acknowledged entries that the outbox keeps, to refill a stream that lost its tail."""
     ack_timeout_seconds: float = 5.0
@@ -159,9 +155,8 @@ class Relay:
 
     async def _follow(self, publisher: _Publisher, position: int) -> None:
         """Publish whatever comes, until the lease goes, the stream moves, or somebody was faster."""
-        limit = FIRST_WINDOW
         while await self._renew():
-            entries = await self._outbox.read(position, limit=limit)
+            entries = await self._outbox.read(position, limit=self._settings.window)
             if not entries:
                 if await self._moved(position):
                     return
@@ -170,21 +165,14 @@ class Relay:
                     continue
             if entries[0].rv != position + 1:
                 return
-            window = entries[:limit]
             self._crash.reach("before-publish")
             try:
-                await publisher.publish(window)
+                await publisher.publish(entries)
             except WrongLastSequence:
                 log.info("another relay published, or the stream lost its tail", position=position)
                 return
-            position = self.published_rv = window[-1].rv
-            limit = self._limit_after(window)
+            position = self.published_rv = entries[-1].rv
             await self._trim(position)
-
-    def _limit_after(self, window: Sequence[OutboxEntry]) -> int:
-        """How many to take next, when they are as large as the largest of these."""
-        largest = max(len(entry.body) for entry in window) or 1
-        return max(1, min(self._settings.window, self._settings.window_bytes // largest))
 
     async def _moved(self, position: int) -> bool:
         """While idle: is the stream still there, does it end where it was left, and has the record gone back?"""

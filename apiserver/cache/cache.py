@@ -36,9 +36,6 @@ from broker.tail import tail
 
 log = structlog.get_logger(__name__)
 
-CATCH_UP_ENTRIES = 100
-"""Read from the outbox at a time: 150 MB, were all of them as large as an object may be."""
-
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
@@ -184,7 +181,7 @@ class Cache:
             last = await self._store.current_rv()
             while self._rv < last:
                 try:
-                    entries = await self._store.outbox.read(self._rv, limit=CATCH_UP_ENTRIES)
+                    entries = await self._store.outbox.read(self._rv, limit=500)
                 except OutboxUnavailable as err:
                     raise StoreUnavailable(str(err)) from err
                 if not self._apply_entries(entries):

@@ -17,8 +17,30 @@ from apiserver.store.pipeline import Pipeline
 from apiserver.store.wire import Argument, Refusal, Wire, WireDown, WireLost
 from broker.outbox import OutboxEntry, OutboxUnavailable
 
-WAIT_LIMIT = 512
-"""Entries that one `wait` hands out. The relay's window is of this order."""
+WAIT_LIMIT = 16
+"""Entries that one `wait` hands out: who waited had everything before, so there are few, and of any size."""
+
+READ_BYTES = 16 * 1024 * 1024
+"""What one `read` hands out, but for its last entry: ten of the largest objects, or thousands of small ones."""
+
+_READ = """
+local found, size, start = {}, 0, ARGV[1]
+local left, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
+while left > 0 and size < limit do
+  local page = redis.call('XRANGE', KEYS[1], start, '+', 'COUNT', math.min(left, 16))
+  for _, entry in ipairs(page) do
+    if size >= limit then break end
+    found[#found + 1] = entry
+    size = size + #entry[2][4]
+    start = '(' .. entry[1]
+  end
+  if #page < 16 then break end
+  left = left - #page
+end
+return found
+"""
+"""Pages, so that a backlog of large objects is not taken into memory to be cut there. The fourth of the fields is the
+body (see commit.lua)."""
 
 ANSWER_MARGIN_SECONDS = 5.0
 """How much longer than its block a blocking read may take before the connection counts as lost."""
@@ -50,7 +72,7 @@ class RedisOutbox:
         return found[0].rv if found else 0
 
     async def read(self, after: int, *, limit: int) -> Sequence[OutboxEntry]:
-        return entries_of(await self._ask("XRANGE", self._keys.outbox, f"({after}-0", "+", "COUNT", limit))
+        return entries_of(await self._ask("EVAL", _READ, 1, self._keys.outbox, f"({after}-0", limit, READ_BYTES))
 
     async def wait(self, after: int, *, timeout_seconds: float) -> Sequence[OutboxEntry]:
         block = max(1, int(timeout_seconds * 1000))  # 0 would mean for ever

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from apiserver.store import outbox
 from apiserver.store.redis import RedisStore
 from broker.outbox import OutboxUnavailable
 from tests.conftest import eventually
@@ -66,3 +67,17 @@ async def test_an_outbox_that_is_away_says_unavailable(redis_server: Redis, stor
         await store.outbox.wait(0, timeout_seconds=1)
     redis_server.start()
     assert [e.rv for e in await store.outbox.wait(0, timeout_seconds=1)] == [1]
+
+
+async def test_large_entries_are_handed_out_a_few_at_a_time(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog of large objects, which an absence of the bus leaves, must not come into memory all at once."""
+    monkeypatch.setattr(outbox, "READ_BYTES", 100_000)
+    for i in range(60):
+        await store.commit(commit_of(f"a{i}", data="x" * (30_000 if 20 <= i < 40 else 1)))
+    seen: list[int] = []
+    sizes: list[int] = []
+    while entries := await store.outbox.read(seen[-1] if seen else 0, limit=500):
+        seen += [entry.rv for entry in entries]
+        sizes.append(len(entries))
+    assert seen == list(range(1, 61))
+    assert sizes == [24, 4, 4, 4, 4, 20]
