@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
+from agents.client.cause import Cause
 from broker.watermark import Watermark
 
 K = TypeVar("K", bound=Hashable)
@@ -17,9 +18,10 @@ K = TypeVar("K", bound=Hashable)
 class Ticket:
     """One change that waits for `left` keys. It belongs to the ledger that gave it out, also when that was replaced."""
 
-    __slots__ = ("_ledger", "_left", "_sequence")
+    __slots__ = ("_ledger", "_left", "_sequence", "cause")
 
-    def __init__(self, ledger: Ledger[Any], sequence: int, left: int) -> None:
+    def __init__(self, ledger: Ledger[Any], sequence: int, left: int, cause: Cause | None) -> None:
+        self.cause = cause
         self._ledger = ledger
         self._sequence = sequence
         self._left = left
@@ -52,15 +54,16 @@ class Ledger(Generic[K]):
         """How many changes are not done."""
         return self._mark.pending
 
-    def begin(self, sequence: int, keys: Iterable[K]) -> None:
-        """A change that arrived. Does nothing for one that was begun before: it is in hand, or done."""
+    def begin(self, sequence: int, keys: Iterable[K], cause: Cause | None = None) -> None:
+        """A change that arrived; `cause` where its number is that of a change, and not of a snapshot. Does nothing for
+        one that was begun before: it is in hand, or done."""
         if not self._mark.begin(sequence):
             return
         distinct = dict.fromkeys(keys)
         if not distinct:
             self._mark.done(sequence)
             return
-        ticket = Ticket(self, sequence, len(distinct))
+        ticket = Ticket(self, sequence, len(distinct), cause)
         for key in distinct:
             self._held.setdefault(key, []).append(ticket)
 

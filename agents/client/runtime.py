@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, Protocol
 
 import structlog
 
+from agents.client.cause import Cause, because
 from agents.client.informer import Delta, Informer
 from agents.client.ledger import Ledger, Ticket
 from agents.client.outcome import Done, Failed, GiveUp, Outcome, Result, RetryAfter, of_error
@@ -272,8 +273,10 @@ class Agent:
     def _hear(self, change: Change) -> None:
         """Learn a change and make its keys dirty."""
         if change.rv > self._ledger.highest:
-            works = self._learn(change)
-            self._ledger.begin(change.rv, works)
+            cause = Cause.now(change.rv)
+            with because(cause):
+                works = self._learn(change)
+            self._ledger.begin(change.rv, works, cause)
             for work in works:
                 self._queue.add(work)
         self._ack_due.set()
@@ -302,7 +305,8 @@ class Agent:
             tickets = self._ledger.take(work)
             result: Result = Failed("cancelled", outage=True)
             try:
-                result = await self._reconcile(work)
+                with because(next((ticket.cause for ticket in tickets if ticket.cause), None)):
+                    result = await self._reconcile(work)
             finally:
                 self._settle(work, tickets, result)
                 self._queue.done(work)

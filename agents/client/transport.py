@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import aiohttp
 import orjson
 
+from agents.client import cause
 from agents.client.config import ApiConfig
 from apiserver.api import status
 
@@ -34,6 +36,8 @@ PATIENCE_SECONDS = 15.0
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
 _CONNECTIONS = 64
+_GUARDED_AT_ONCE = 48
+"""Some connections are left for reads, and for the lease."""
 _LINE_BYTES = 8 * 1024 * 1024
 """The longest line of a watch. Kubernetes allows objects of 1.5 MB."""
 
@@ -44,6 +48,27 @@ class ApiUnavailable(status.ServiceUnavailable):
 
 class NotDone(ApiUnavailable):
     """Nothing reached the server, or it said that it did nothing."""
+
+
+class MayNotWrite(ApiUnavailable):
+    """This process may not write now: another one may lead. Nothing was sent."""
+
+
+class Guard:
+    """Asked before each try of a write. Fewer pass at once than there are connections: what waited for one after it
+    was asked could be sent long after the answer changed."""
+
+    def __init__(self, may_write: Callable[[], bool]) -> None:
+        self._may_write = may_write
+        self._turn = asyncio.Semaphore(_GUARDED_AT_ONCE)
+
+    @asynccontextmanager
+    async def passed(self) -> AsyncIterator[None]:
+        """Raises MayNotWrite."""
+        async with self._turn:
+            if not self._may_write():
+                raise MayNotWrite("another process may lead now")
+            yield
 
 
 class Transport:
@@ -86,10 +111,15 @@ class Transport:
         body: Any,
         content_type: str = "application/json",
         query: Query | None = None,
+        guard: Guard | None = None,
     ) -> Obj:
         headers = {"Content-Type": content_type}
+        if (why := cause.current()) is not None:
+            headers[cause.HEADER] = str(why)
         data = orjson.dumps(body)
-        return await self._patiently(method, url_path, query=query, headers=headers, data=data, again=(NotDone,))
+        return await self._patiently(
+            method, url_path, query=query, headers=headers, data=data, again=(NotDone,), guard=guard
+        )
 
     async def lines(self, url_path: str, *, query: Query) -> AsyncIterator[bytes]:
         """An answer that goes on, line by line, until the server ends it. Not tried again."""
@@ -114,12 +144,14 @@ class Transport:
         headers: Mapping[str, str] | None,
         data: bytes | None,
         again: tuple[type[status.StatusError], ...],
+        guard: Guard | None = None,
     ) -> Obj:
         deadline = time.monotonic() + self._patience
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return await self._once(method, url_path, query, headers, data)
+                async with guard.passed() if guard is not None else nullcontext():
+                    return await self._once(method, url_path, query, headers, data)
             except again as err:
                 wait = max(pause, min(err.retry_after_seconds or 0, LONGEST_PAUSE_SECONDS))
                 if time.monotonic() + wait > deadline:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import structlog
 
+from agents.client.cause import current
 from agents.client.informer import version_of
 from agents.kubelet.decide import Forget, Plan, Release, decide
 from agents.kubelet.effective import effective
@@ -45,6 +46,8 @@ class PodWorker:
         self.release_due = False
         """Everything has ended: after the last status the API object may go."""
         self._is_released = False
+        self.cause = current()
+        """The change that is being carried out; None once that is done."""
         self._written: tuple[Obj, Obj] | None = None
 
     @property
@@ -70,11 +73,13 @@ class PodWorker:
         if version_of(pod) <= version_of(self._pod):
             return False
         self._pod = pod
+        self.cause = current() or self.cause
         self.keep()
         return True
 
     def gone(self) -> None:
         """The API has no such pod any more."""
+        self.cause = current() or self.cause
         self._gone = True
 
     # What the API does not know yet
@@ -95,6 +100,7 @@ class PodWorker:
         """`sent` is the `local` that was written, `answer` the pod as the API holds it now."""
         self._written = (sent, answer.get("status") or {})
         self.update(answer)
+        self._rest()
 
     def released(self, *, remains: bool) -> None:
         """The API object was deleted for good; it remains while it has finalizers."""
@@ -164,6 +170,12 @@ class PodWorker:
         if self.outstanding or self.release_due:
             settling = self._actions.busy and not self.release_due
             self._host.report(self.uid, SETTLING_SECONDS if settling else 0.0)
+        self._rest()
+
+    def _rest(self) -> None:
+        """What happens after everything was done is no reaction to a change any more."""
+        if not (self._actions.busy or self.outstanding or self.release_due):
+            self.cause = None
 
     def _status(self, pod: Obj, observed: Observed, plan: Plan, now: datetime) -> Obj | None:
         if phase_of(pod) in TERMINAL_PHASES and observed.sandbox is None:

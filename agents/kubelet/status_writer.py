@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from agents.client.cause import Cause, because
 from agents.client.informer import Informer, is_removed
 from agents.client.queue import WorkQueue
 from agents.client.resources import PODS, ResourceRef
@@ -65,6 +66,9 @@ class Reported(Protocol):
 
     @property
     def outstanding(self) -> Obj: ...
+
+    @property
+    def cause(self) -> Cause | None: ...
 
     def written(self, sent: Obj, answer: Obj) -> None: ...
 
@@ -120,6 +124,10 @@ class StatusWriter:
         reported = self._find(uid)
         if reported is None:
             return
+        with because(reported.cause):
+            await self._say(uid, reported)
+
+    async def _say(self, uid: PodUid, reported: Reported) -> None:
         try:
             await self._write(uid, reported)
         except (Invalid, BadRequest) as err:  # another try says the same; the next change of the status is another

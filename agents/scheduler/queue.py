@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from agents.client.cause import Cause
 from agents.scheduler.framework import NOTHING, Trigger
 from agents.scheduler.podinfo import PodInfo, PodKey
 
@@ -48,6 +49,8 @@ class Waiting:
     """Of its entry in a heap; entries with another one are stale."""
     renewed: bool = False
     """The pod itself changed while it was taken."""
+    cause: Cause | None = None
+    """The change by which it was first heard of."""
 
 
 Entry = tuple[float, float, int, PodKey]

@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from agents.client.cause import because, current
 from agents.client.informer import Delta
 from agents.client.outcome import Done, Outcome
 from agents.client.resources import (
@@ -133,6 +134,8 @@ class Scheduler:
             return ()
         self._queue.put(pod, self._now(), gated=gated(delta.new))
         held = self._queue.get(key)
+        if held is not None and held.cause is None:
+            held.cause = current()
         if held is not None and held.place is not Place.TAKEN:
             # What is being said about a taken pod is newer than what is heard of it.
             self._nominations.put(pod, pod.nominated)
@@ -224,7 +227,8 @@ class Scheduler:
 
     async def _carry_out(self, held: Waiting, command: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await command()
+            with because(held.cause):
+                await command()
         finally:
             self._settle(held.pod.key)
             self._slots.release()
