@@ -13,7 +13,7 @@ import orjson
 
 from agents.client.config import ApiConfig
 from agents.client.resources import ResourceRef, path
-from agents.client.transport import PATIENCE_SECONDS, ApiUnavailable, Transport
+from agents.client.transport import PATIENCE_SECONDS, ApiUnavailable, Guard, MayNotWrite, Transport
 from apiserver.api import status
 
 __all__ = [
@@ -38,10 +38,6 @@ METADATA_ONLY_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.i
 PAGE = 500
 
 
-class MayNotWrite(ApiUnavailable):
-    """This process may not write now: another one may lead. Nothing was sent."""
-
-
 @dataclass(frozen=True, slots=True)
 class ObjectList:
     items: Sequence[Obj]
@@ -54,13 +50,13 @@ class RestClient:
     def __init__(self, config: ApiConfig, *, user_agent: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         self.config = config
         self._transport = Transport(config, user_agent=user_agent, patience_seconds=patience_seconds)
-        self._may_write: Callable[[], bool] = lambda: True
+        self._guard: Guard | None = None
 
     def guarded(self, may_write: Callable[[], bool]) -> RestClient:
-        """A client over the same connections that asks before each write. Its writes raise MayNotWrite."""
+        """A client over the same connections that asks before each try of a write. Its writes raise MayNotWrite."""
         other = RestClient(self.config, user_agent="")
         other._transport = self._transport
-        other._may_write = may_write
+        other._guard = Guard(may_write)
         return other
 
     async def __aenter__(self) -> RestClient:
@@ -213,9 +209,9 @@ class RestClient:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Obj:
-        if not self._may_write():
-            raise MayNotWrite("another process may lead now")
-        return await self._transport.write(method, url_path, body=body, content_type=content_type, query=query)
+        return await self._transport.write(
+            method, url_path, body=body, content_type=content_type, query=query, guard=self._guard
+        )
 
 
 def _selectors(label_selector: str, field_selector: str) -> dict[str, str]:

@@ -226,6 +226,25 @@ async def test_a_guarded_client_reads_but_writes_only_while_it_may(server: Scrip
     await rest.update(PODS, POD)
 
 
+async def test_a_guarded_write_asks_again_before_it_is_tried_again(server: Scripted, rest: RestClient) -> None:
+    may = iter([True, False])
+    server.answers = [status.ServiceUnavailable("no store"), POD]
+    with pytest.raises(MayNotWrite):
+        await rest.guarded(lambda: next(may)).create(PODS, POD, namespace="default")
+    assert len(server.asked) == 1
+
+
+async def test_guarded_writes_that_wait_for_their_turn_are_not_sent_when_they_may_not_be_then(
+    server: Scripted, rest: RestClient
+) -> None:
+    server.answers = [POD]
+    guarded = rest.guarded(lambda: not server.asked)
+    results = await asyncio.gather(*(guarded.update(PODS, POD) for _ in range(200)), return_exceptions=True)
+    sent = [result for result in results if not isinstance(result, MayNotWrite)]
+    assert sent == [POD] * len(sent)
+    assert len(sent) == len(server.asked) < 64
+
+
 async def test_a_deletion_names_its_conditions(server: Scripted, rest: RestClient) -> None:
     server.answers = [POD]
     conditions = {"uid": "u", "resource_version": "5"}
