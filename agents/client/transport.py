@@ -19,6 +19,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from agents.client import cause
 from agents.client.config import ApiConfig
 from apiserver.api import status
 
@@ -113,6 +114,8 @@ class Transport:
         guard: Guard | None = None,
     ) -> Obj:
         headers = {"Content-Type": content_type}
+        if (why := cause.current()) is not None:
+            headers[cause.HEADER] = str(why)
         data = orjson.dumps(body)
         return await self._patiently(
             method, url_path, query=query, headers=headers, data=data, again=(NotDone,), guard=guard
