@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.client.resources import SUBSCRIPTIONS, path
@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.2
 
 Obj = dict[str, Any]
 
-_OPERATORS = {"=": "In", "in": "In", "!=": "NotIn", "notin": "NotIn", "exists": "Exists", "!": "DoesNotExist"}
+_OPERATORS = {"in": "In", "!=": "NotIn", "notin": "NotIn", "exists": "Exists", "!": "DoesNotExist"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,18 @@ def _start(text: str) -> Obj:
 
 def _label_selector(text: str) -> Obj:
     try:
-        parsed = LabelSelector.parse(text)
-        return {"matchExpressions": [_expression(one) for one in parsed.requirements]}
-    except (SelectorError, KeyError) as err:
-        raise UserError(f'--selector: "{text}" cannot be used here: {err}') from err
+        requirements = LabelSelector.parse(text).requirements
+    except SelectorError as err:
+        raise UserError(f"--selector: {err}") from err
+    labels = {one.key: one.values[0] for one in requirements if one.operator == "="}
+    expressions = [_expression(one) for one in requirements if one.operator != "="]
+    return {"matchLabels": labels, "matchExpressions": expressions}
 
 
 def _expression(requirement: Requirement) -> Obj:
-    operator = _OPERATORS[requirement.operator]
+    operator = _OPERATORS.get(requirement.operator)
+    if operator is None:
+        raise UserError(f'--selector: "{requirement}" is more than a subscription can select by')
     values = {"values": list(requirement.values)} if operator in ("In", "NotIn") else {}
     return {"key": requirement.key, "operator": operator, **values}
 
@@ -133,8 +137,15 @@ async def make(plane: Plane, name: str, spec: Obj) -> Subscription:
 
 
 def _select_the_same(one: Subscription, other: Subscription) -> bool:
-    pairs = [(s.selection.filters(), s.selection.node, s.labels) for s in (one, other)]
+    pairs = [(s.selection.filters(), s.selection.node, _plain(s.labels)) for s in (one, other)]
     return pairs[0] == pairs[1]
+
+
+def _plain(labels: LabelSelector) -> LabelSelector:
+    """`in` of one value is written as `=`."""
+    return LabelSelector(
+        [replace(r, operator="=") if r.operator == "in" and len(r.values) == 1 else r for r in labels.requirements]
+    )
 
 
 async def ready(plane: Plane, name: str) -> Subscription:
