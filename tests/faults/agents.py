@@ -51,6 +51,19 @@ class Agents:
         await eventually(there, timeout_seconds=RESTART_SECONDS, what=f"{name} restarted")
         self._pids[name] = self._well()[name]
 
+    async def replaced(self, name: str, old: int) -> None:
+        """Wait until another process than the old one runs; one that stands by need not say that it is well."""
+
+        def there() -> bool:
+            return self._running().get(name, 0) not in (0, old)
+
+        await eventually(there, timeout_seconds=RESTART_SECONDS, what=f"{name} replaced")
+        self._pids[name] = self._running()[name]
+
+    def _running(self) -> dict[str, int]:
+        _, rows = status.rows(DataDir.at(self.plane.data_dir))
+        return {row.process.name: row.process.pid for row in rows}
+
     def _well(self) -> dict[str, int]:
         """The pids of the processes that are healthy. As `backbeat status` says, but no process is started to look."""
         _, rows = status.rows(DataDir.at(self.plane.data_dir))
@@ -107,7 +120,7 @@ class Cursor:
 
 
 async def cursors(plane: ControlPlane) -> dict[str, Cursor]:
-    """By the name of the Subscription. API servers read the stream by consumers that do not last; these are left out."""
+    """By the name of the Subscription. Without the consumers that do not last: API servers read the stream by these."""
     port = json.loads((plane.data_dir / "settings.json").read_text())["nats_port"]
     credentials = plane.data_dir / "nats-apiserver.creds"
     async with Connection(f"nats://127.0.0.1:{port}?credentials={credentials}", name="test").running() as bus:
