@@ -128,7 +128,10 @@ class Relay:
 
     async def _align(self) -> int | None:
         """Where to publish from: the stream's last sequence. None while the record is behind the stream."""
-        first, last = await self._outbox.first_rv(), await self._outbox.last_rv()
+        # NB: in this order. An outbox that is empty after `last` was read holds nothing up to it; one that was empty
+        # before may hold what was committed since, and the stream would begin behind that.
+        last = await self._outbox.last_rv()
+        first = await self._outbox.first_rv()
         try:
             state = await self._stream.state()
             await self._stream.apply_settings()

@@ -136,6 +136,27 @@ async def test_two_relays_at_once_leave_no_gap_and_no_copy(nats_server: Nats) ->
         assert await numbers(one, after=0, up_to=2000) == list(range(1, 2001))
 
 
+async def test_what_is_committed_while_the_stream_is_made_is_in_it(nats_server: Nats) -> None:
+    """A new control plane writes at once. The relay looks at the outbox twice, and a commit may come in between."""
+
+    class Busy(ListOutbox):
+        async def first_rv(self) -> int:
+            return self._and_then_a_commit(await super().first_rv())
+
+        async def last_rv(self) -> int:
+            return self._and_then_a_commit(await super().last_rv())
+
+        def _and_then_a_commit(self, answer: int) -> int:
+            if self.last < 3:
+                self.commit()
+            return answer
+
+    outbox = Busy()
+    async with connected(nats_server) as connection, relaying(connection, outbox):
+        await published(connection, 3)
+        assert await numbers(connection, after=0, up_to=3) == [1, 2, 3]
+
+
 async def test_a_restart_of_the_server_loses_nothing(nats_server: Nats) -> None:
     outbox = ListOutbox()
     async with connected(nats_server) as connection, relaying(connection, outbox):
