@@ -42,6 +42,7 @@ from apiserver.rest.endpoint import Endpoints
 from apiserver.rest.healthz import Healthz
 from apiserver.rest.logs import Logs
 from apiserver.rest.metrics import Metrics
+from apiserver.rest.present import Present
 from apiserver.rest.reads import Reader
 from apiserver.rest.records import Records
 from apiserver.rest.subresources import SERVED, Subresources
@@ -125,7 +126,9 @@ class Server:
         s = self._settings
         authenticator = Authenticator(TokenFile(s.token_auth_file) if s.token_auth_file else None)
         authorizer = StaticAuthorizer()
-        records = Records(self._store, self._cache, self._sealer)
+        connected = self._connection
+        present = Present(self._store, self._cache, bus_connected=lambda: connected.connected)
+        records = Records(self._store, self._cache, self._sealer, catch_up=present.reach)
         access = Access(authorizer)
         self._admission = admission.chain(
             records,
@@ -133,14 +136,12 @@ class Server:
             subscriptions=SubscriptionAdmission(access, self._endpoints.registry, self._store.current_rv),
         )
         self._records = records
-        connected = self._connection
         reader = Reader(
             records,
-            self._store,
+            present,
             self._cache,
             self._hub,
             Snapshots(connected, self._cache, self._sealer),
-            bus_connected=lambda: connected.connected,
             live={SUBSCRIPTIONS: LiveStatus(connected).fill},
         )
         desk = CredentialDesk(connected, _seed_of(s), _bus_address(s), access)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -32,7 +32,16 @@ class Attributes:
 class Lookup(Protocol):
     """Reads of other objects: from the cache, so possibly some milliseconds old, but never a miss for what exists."""
 
-    async def lookup(self, resource: StoredResource, namespace: str, name: str) -> Mapping[str, Any] | None: ...
+    async def lookup(
+        self, resource: StoredResource, namespace: str, name: str, *, live: bool = False
+    ) -> Mapping[str, Any] | None:
+        """`live`: as it is now, whatever that costs."""
+        ...
+
+    @property
+    def catch_up(self) -> Callable[[], Awaitable[None]]:
+        """Wait until reads show everything that was committed before now."""
+        ...
 
     def each(self, resource: StoredResource, namespace: str = "") -> Iterable[Mapping[str, Any]]: ...
 

@@ -1,8 +1,9 @@
 """A Service of type ClusterIP, NodePort or LoadBalancer gets an address and node ports that no other Service has.
 
 What a Service has, it keeps: clients that leave it out of an update get it back. Values that are no addresses or
-ports at all are left to validation. The choice is made against the cache, so two API servers that allocate within the
-same few milliseconds may choose the same address; nothing routes these addresses yet (see docs/limits.md).
+ports at all are left to validation. The choice is made against the cache, brought up to the present, and what this
+server gave out a moment ago. So two API servers that allocate within the same few milliseconds may choose the same
+address; nothing routes these addresses yet (see docs/limits.md).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from apiserver.admission.base import Attributes, Lookup, Operation
+from apiserver.admission.recent import Recent
 from apiserver.api import fielderrors, status
 from apiserver.api.fielderrors import FieldError
 from apiserver.api.kinds import service
@@ -33,6 +35,7 @@ class ClusterIP:
     def __init__(self, lookup: Lookup, address_range: str) -> None:
         self._lookup = lookup
         self._network = ipaddress.ip_network(address_range)
+        self._recent = Recent()
 
     def handles(self, endpoint: Endpoint, subresource: str, operation: Operation) -> bool:
         return endpoint.stored == SERVICES and not subresource and operation in ("CREATE", "UPDATE")
@@ -46,13 +49,18 @@ class ClusterIP:
         if old:
             service.keep_allocated(spec, old)
         service.sync_cluster_ips(spec, old or None)
+        await self._lookup.catch_up()
+        # From here on nothing is awaited: two requests never choose at the same time.
         others = [s["spec"] for s in self._lookup.each(SERVICES) if not _same(s, attributes)]
+        owner = (attributes.namespace, attributes.name)
+        recent: Any = self._recent.of_others(owner)
         errors: list[FieldError] = []
         if service.needs_address(spec):
-            self._give_address(spec, old, {ip for s in others for ip in service.cluster_ips(s)}, errors)
-        _give_ports(spec, old, {n for s in others for n in _ports_of(s)}, errors)
+            self._give_address(spec, old, {ip for s in others for ip in service.cluster_ips(s)} | recent, errors)
+        _give_ports(spec, old, {n for s in others for n in _ports_of(s)} | recent, errors)
         if errors:
             raise fielderrors.invalid("Service", "", attributes.name, errors)
+        self._recent.hold(owner, [*service.cluster_ips(spec), *_ports_of(spec)])
 
     def _give_address(self, spec: Spec, old: Spec, taken: set[str], errors: list[FieldError]) -> None:
         asked = spec.get("clusterIP") or ""

@@ -97,6 +97,7 @@ async def _ask_budget(
     """Charge the budget that guards the pod. Returns (its name, whether the pod costs it nothing as it is now)."""
     if pod.get("status", {}).get("phase") == "Pending":
         return "", True
+    await records.catch_up()  # a budget that was made a moment ago counts
     labels = pod["metadata"].get("labels", {})
     budgets = [b for b in records.each(BUDGETS, call.namespace) if _selects(b, labels)]
     if not budgets:

@@ -31,9 +31,10 @@ from apiserver.rest.call import Call
 from apiserver.rest.forms import form_of
 from apiserver.rest.http import Response, Stream
 from apiserver.rest.options import EXACT, ListOptions, list_options, parse_rv
-from apiserver.rest.records import Current, Records, unavailable
+from apiserver.rest.present import CACHE_WAIT_SECONDS, Present
+from apiserver.rest.records import Current, Records
 from apiserver.rest.selection import matcher_of
-from apiserver.store.base import Store, StoredResource, StoreUnavailable
+from apiserver.store.base import StoredResource
 from apiserver.store.seal import Unsealable
 from apiserver.watch import View, WatchHub, WatchOptions
 from apiserver.watch.frames import too_large
@@ -41,10 +42,6 @@ from broker.errors import BusUnavailable, StreamExpired, StreamMissing
 
 Obj = dict[str, Any]
 Fill = Callable[[Sequence[bytes]], Awaitable[Sequence[bytes]]]
-
-CACHE_WAIT_SECONDS = 3.0
-"""How long a LIST waits for the cache before it reads the store (upstream: `blockTimeout`)."""
-BUS_AWAY_WAIT_SECONDS = 0.05
 
 _LIST_TOO_OLD = "The resourceVersion for the provided list is too old."
 _EXPORT_GONE = "the export parameter, deprecated since v1.14, is no longer supported"
@@ -56,20 +53,18 @@ class Reader:
     def __init__(
         self,
         records: Records,
-        store: Store,
+        present: Present,
         cache: Cache,
         hub: WatchHub,
         snapshots: Snapshots,
         *,
-        bus_connected: Callable[[], bool],
         live: Mapping[StoredResource, Fill] = {},
     ) -> None:
         self._records = records
-        self._store = store
+        self._present = present
         self._cache = cache
         self._hub = hub
         self._snapshots = snapshots
-        self._bus_connected = bus_connected
         self._live = live
         """Resources whose objects are completed with something of this moment whenever they are read."""
 
@@ -84,7 +79,7 @@ class Reader:
 
     async def _not_beyond(self, rv: int) -> None:
         """A GET reads the newest state, which is new enough unless the client has seen another record."""
-        if rv and rv > (now := await self._current_rv()):
+        if rv and rv > (now := await self._present.current_rv()):
             raise too_large(rv, now)
 
     async def list(self, call: Call) -> Response:
@@ -125,9 +120,9 @@ class Reader:
             return await self._continued(options)
         asked = parse_rv(options.resource_version)
         if options.resource_version == "":
-            await self.reach_present()
+            await self._present.reach()
         elif asked == 0:
-            await self._wait(0)
+            await self._present.reach_rv(0)
         elif not await self._cache.wait_for(asked, timeout_seconds=CACHE_WAIT_SECONDS):
             raise too_large(asked, self._cache.rv)
         exact = options.match == EXACT or (not options.match and options.limit)
@@ -138,29 +133,10 @@ class Reader:
         if options.resource_version not in ("", "0"):
             raise status.BadRequest("specifying resource version is not allowed when using continue")
         if token.rv > 0:
-            await self._wait(token.rv)
+            await self._present.reach_rv(token.rv)
             return token
-        await self.reach_present()
+        await self._present.reach()
         return ContinueToken(self._cache.rv, token.key)
-
-    async def reach_present(self) -> None:
-        """Wait until the cache holds everything that was committed before now."""
-        await self._wait(await self._current_rv())
-
-    async def _current_rv(self) -> int:
-        try:
-            return await self._store.current_rv()
-        except StoreUnavailable as err:
-            raise unavailable(err) from err
-
-    async def _wait(self, rv: int) -> None:
-        patience = CACHE_WAIT_SECONDS if self._bus_connected() else BUS_AWAY_WAIT_SECONDS
-        if await self._cache.wait_for(rv, timeout_seconds=patience):
-            return
-        try:
-            await self._cache.catch_up_from_store()
-        except StoreUnavailable as err:
-            raise unavailable(err) from err
 
     async def watch(self, call: Call) -> Stream:
         if call.accepted.yaml:
@@ -176,7 +152,7 @@ class Reader:
         )
         after = parse_rv(options.resource_version)
         if options.resource_version == "":
-            await self.reach_present()
+            await self._present.reach()
         watcher = await self._hub.watch(
             view,
             WatchOptions(

@@ -5,7 +5,7 @@ The only place where an object becomes a `Commit`. Secrets are sealed here on th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -90,10 +90,12 @@ class Changed(Exception):
 class Records:
     """Reads are linearizable (they ask the store), but for `lookup`."""
 
-    def __init__(self, store: Store, cache: Cache, sealer: Sealer) -> None:
+    def __init__(self, store: Store, cache: Cache, sealer: Sealer, *, catch_up: Callable[[], Awaitable[None]]) -> None:
         self._store = store
         self._cache = cache
         self._sealer = sealer
+        self.catch_up = catch_up
+        """Waits until `each` and `lookup` show everything that was committed before now."""
 
     async def find(self, endpoint: Endpoint, namespace: str, name: str) -> Current | None:
         try:
@@ -120,13 +122,15 @@ class Records:
             raise status.not_found(endpoint.resource.plural, endpoint.resource.group, name)
         return found
 
-    async def lookup(self, resource: StoredResource, namespace: str, name: str) -> Mapping[str, Any] | None:
-        """An object for a decision about another one: from the cache, or from the store where the cache has none."""
-        cached = self._cache.get(resource, namespace, name)
+    async def lookup(
+        self, resource: StoredResource, namespace: str, name: str, *, live: bool = False
+    ) -> Mapping[str, Any] | None:
+        """An object for a decision about another one: from the cache, or from the store where the cache has none or the
+        caller must know it as it is now."""
+        cached = None if live else self._cache.get(resource, namespace, name)
         if cached is not None:
             found: Obj = orjson.loads(cached.json)
             return found
-
         try:
             stored = await self._store.get(Key(resource, namespace, name))
         except StoreUnavailable as err:

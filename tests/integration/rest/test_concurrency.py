@@ -143,6 +143,44 @@ async def test_an_allowance_of_three_lets_three_pods_go(api: Client, send: Sessi
     assert len(api.get(budget_path).json["status"]["disruptedPods"]) == 3
 
 
+async def test_services_made_at_once_share_no_address_and_no_port(api: Client, send: Session, ns: str) -> None:
+    def service(i: int, **spec: Any) -> Obj:
+        ports = [{"port": 80}]
+        return {"metadata": {"name": f"s{i}"}, "spec": {"type": "NodePort", "ports": ports, **spec}}
+
+    path = path_of(ns, "services")
+    done = await asyncio.gather(*(send("POST", path, service(i)) for i in range(40)))
+    assert {code for code, _ in done} == {201}
+    assert len({obj["spec"]["clusterIP"] for _, obj in done}) == 40
+    assert len({obj["spec"]["ports"][0]["nodePort"] for _, obj in done}) == 40
+    wanted = "10.96.200.200"
+    rivals = await asyncio.gather(*(send("POST", path, service(100 + i, clusterIP=wanted)) for i in range(10)))
+    assert Counter(code for code, _ in rivals) == {201: 1, 422: 9}
+    code, _ = await send("DELETE", path)  # other tests of this server name ports
+    assert code == 200
+
+
+async def test_a_budget_made_a_moment_ago_guards(api: Client, send: Session, ns: str) -> None:
+    for i in range(10):
+        new = pod(f"p{i}", nodeName="node-1")
+        new["metadata"]["labels"] = {"app": f"a{i}"}
+        api.make(path_of(ns, "pods"), new)
+        api.patch(path_of(ns, "pods", f"p{i}") + "/status", {"status": {"phase": "Running"}})
+        budget = {"metadata": {"name": f"b{i}"}, "spec": {"selector": {"matchLabels": {"app": f"a{i}"}}}}
+        await send("POST", path_of(ns, "poddisruptionbudgets", group="policy"), budget)
+        code, _ = await send("POST", path_of(ns, "pods", f"p{i}") + "/eviction", {"metadata": {"name": f"p{i}"}})
+        assert code == 429
+
+
+async def test_nothing_is_made_in_a_namespace_whose_end_has_begun(api: Client, send: Session, ns: str) -> None:
+    for i in range(10):
+        name = f"{ns}-{i}"
+        await send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        await send("DELETE", f"/api/v1/namespaces/{name}")
+        code, refused = await send("POST", path_of(name, "configmaps"), config_map("a"))
+        assert (code, refused["reason"]) == (403, "Forbidden")
+
+
 async def test_a_collection_goes_while_it_grows(api: Client, send: Session, ns: str) -> None:
     path = path_of(ns, "configmaps")
     for i in range(40):

@@ -22,8 +22,13 @@ class Others:
     def __init__(self, *services: Obj) -> None:
         self.services = services
 
-    async def lookup(self, resource: StoredResource, namespace: str, name: str) -> Mapping[str, Any] | None:
+    async def lookup(
+        self, resource: StoredResource, namespace: str, name: str, *, live: bool = False
+    ) -> Mapping[str, Any] | None:
         return None
+
+    async def catch_up(self) -> None:
+        """There is nothing to wait for."""
 
     def each(self, resource: StoredResource, namespace: str = "") -> Iterable[Mapping[str, Any]]:
         return self.services
