@@ -12,9 +12,11 @@ from typing import Any
 
 from broker import subjects
 from broker.connection import Connection
+from broker.stream import state
 
-ACK_WAIT_SECONDS = 6 * 3600
+ACK_WAIT_SECONDS = 365 * 86_400
 """Redelivery is asked for when a process attaches, and not by a timer: work may take as long as it takes."""
+_OWNER = "backbeat.dev/owner"
 
 Config = dict[str, object]
 
@@ -24,7 +26,7 @@ class ConsumerState:
     """`acknowledged` and `delivered` are stream sequences; before the first, they are where the consumer began.
 
     `pending` counts the selected changes that were not delivered yet, `unacknowledged` those that were delivered and
-    not acknowledged. `last_seen` is when somebody last took or acknowledged a change.
+    not acknowledged. `last_seen` is when somebody last took or acknowledged a change. `owner` is whom it was made for.
     """
 
     name: str
@@ -36,13 +38,19 @@ class ConsumerState:
     unacknowledged: int
     waiting: bool
     last_seen: datetime | None
+    owner: str = ""
 
     @property
     def lag(self) -> int:
         return self.pending + self.unacknowledged
 
+    @property
+    def untouched(self) -> bool:
+        """Nothing was acknowledged yet, and nobody moved the cursor."""
+        return self.acknowledged <= self.begun
 
-def config_of(name: str, *, filters: Sequence[str], after: int) -> Config:
+
+def config_of(name: str, *, filters: Sequence[str], after: int, owner: str = "") -> Config:
     """A durable pull consumer with acknowledge-all, behind the sequence `after`."""
     config: Config = {
         "name": name,
@@ -56,6 +64,7 @@ def config_of(name: str, *, filters: Sequence[str], after: int) -> Config:
         "replay_policy": "instant",
         "max_waiting": 16,
         "num_replicas": 1,
+        **({"metadata": {_OWNER: owner}} if owner else {}),
     }
     if len(filters) == 1:
         config["filter_subject"] = filters[0]
@@ -64,21 +73,41 @@ def config_of(name: str, *, filters: Sequence[str], after: int) -> Config:
     return config
 
 
-async def create(connection: Connection, name: str, *, filters: Sequence[str], after: int) -> None:
-    """Raises ApiError when there is one of this name and another description, BusUnavailable."""
-    await _put(connection, name, config_of(name, filters=filters, after=after), "create")
+async def create(
+    connection: Connection, name: str, *, filters: Sequence[str], after: int, owner: str = ""
+) -> ConsumerState:
+    """Its cursor is `after`, also where the stream begins only later: then it is behind what is kept, and seen to be.
+    Raises ApiError when there is one of this name and another description, BusUnavailable."""
+    made = await _put(connection, name, config_of(name, filters=filters, after=after, owner=owner), "create")
+    if made.acknowledged > after and (await state(connection)).first > after + 1:
+        # The server began with the oldest change that there is, without a word.
+        return await move(connection, name, after=after)
+    return made
 
 
-async def select(connection: Connection, state: ConsumerState, *, filters: Sequence[str]) -> None:
+async def select(connection: Connection, found: ConsumerState, *, filters: Sequence[str]) -> ConsumerState:
     """Change what an existing consumer selects; its cursor stays."""
-    await _put(connection, state.name, config_of(state.name, filters=filters, after=state.begun), "update")
+    config = config_of(found.name, filters=filters, after=found.begun, owner=found.owner)
+    return await _put(connection, found.name, config, "update")
 
 
-async def _put(connection: Connection, name: str, config: Config, action: str) -> None:
-    await connection.api(
-        f"CONSUMER.CREATE.{subjects.STREAM}.{name}",
-        {"stream_name": subjects.STREAM, "config": config, "action": action},
+async def _put(connection: Connection, name: str, config: Config, action: str) -> ConsumerState:
+    return state_of(
+        await connection.api(
+            f"CONSUMER.CREATE.{subjects.STREAM}.{name}",
+            {"stream_name": subjects.STREAM, "config": config, "action": action},
+        )
     )
+
+
+async def move(connection: Connection, name: str, *, after: int) -> ConsumerState:
+    """Put the cursor to `after`, forward or back, but not before where it began. Whoever reads attaches again."""
+    return state_of(await connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{name}", {"seq": after + 1}))
+
+
+async def release(connection: Connection, name: str) -> ConsumerState:
+    """Take back what was delivered and not acknowledged: it is delivered again to whoever asks next."""
+    return state_of(await connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{name}"))
 
 
 async def remove(connection: Connection, name: str) -> None:
@@ -120,6 +149,7 @@ def state_of(info: Mapping[str, Any]) -> ConsumerState:
         unacknowledged=info.get("num_ack_pending", 0),
         waiting=info.get("num_waiting", 0) > 0,
         last_seen=max(moments, default=None),
+        owner=(config.get("metadata") or {}).get(_OWNER, ""),
     )
 
 

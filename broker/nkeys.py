@@ -110,7 +110,7 @@ def _text(raw: bytes) -> str:
 def _bytes(text: str) -> bytes:
     try:
         raw = base64.b32decode(text + "=" * (-len(text) % 8))
-    except binascii.Error as err:
+    except ValueError as err:
         raise BadKey("not base32") from err
     body, checksum = raw[:-2], raw[-2:]
     if binascii.crc_hqx(body, 0).to_bytes(2, "little") != checksum:

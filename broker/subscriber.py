@@ -9,10 +9,11 @@ Delivery contract
      Within one process the Watermark recognises those that are still in hand.
   4. When the broker can no longer keep this (retention passed the cursor, the stream was made anew, the consumer was
      removed), `ensure` says `lost`, and so does the exception CursorLost from `changes`. Never is a change left out
-     silently.
+     silently. A reader that is so slow that retention overtakes it is told within two `GUARD_SECONDS`.
 
 A crash between delivery and acknowledgement repeats; a crash between the work and its acknowledgement repeats; nothing
-skips.
+skips. (A crash within those seconds in which retention overtook it is the exception: JetStream takes a change that it
+removes for acknowledged.)
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ EXPIRES_SECONDS = 30.0
 HEARTBEAT_SECONDS = 1.0
 SILENCE_SECONDS = 3.5
 PROVE_SECONDS = 2.0
+GUARD_SECONDS = 30.0
 LISTENER_TIMEOUT_SECONDS = 2.0
 
 
@@ -57,6 +59,11 @@ class SubscriptionState:
     created: bool
     lost: bool
     untouched: bool = False
+
+
+def is_lost(cursor: int, stream: StreamState) -> bool:
+    """Changes behind the cursor are gone, or it is of another stream."""
+    return cursor + 1 < stream.first or cursor > stream.last
 
 
 class Subscriber:
@@ -76,6 +83,7 @@ class Subscriber:
         self._crash = crash_points or from_environment()
         self._unacknowledged: deque[tuple[int, str]] = deque()
         self._cursor = 0
+        self._confirmed = 0
         self._unproven: int | None = None
 
     @property
@@ -92,7 +100,7 @@ class Subscriber:
             return SubscriptionState(cursor=0, created=True, lost=False)
         begun = info["config"].get("opt_start_seq", 1) - 1
         cursor = max(info["ack_floor"]["stream_seq"], begun)
-        lost = stream is not None and (cursor + 1 < stream.first or cursor > stream.last)
+        lost = stream is not None and is_lost(cursor, stream)
         self._cursor = cursor
         self._unproven = cursor if stream is None else None
         if (
@@ -123,37 +131,57 @@ class Subscriber:
             return None
 
     @contextlib.asynccontextmanager
-    async def _proving(self, pull: _Pull) -> AsyncIterator[None]:
-        if self._unproven is None:
-            yield
-            return
-        task = asyncio.create_task(self._prove(pull, self._unproven), name=f"prove-{self._name}")
+    async def _watched(self, pull: _Pull) -> AsyncIterator[None]:
+        """While the block runs, look whether the cursor was, and stays, within what the stream keeps."""
+        tasks = [asyncio.create_task(self._guard(pull), name=f"guard-{self._name}")]
+        if self._unproven is not None:
+            tasks.append(asyncio.create_task(self._prove(pull, self._unproven), name=f"prove-{self._name}"))
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _prove(self, pull: _Pull, cursor: int) -> None:
         """Was the cursor still in the stream when this process attached? Retention only moves forward, so what is in
         the stream now was there then."""
         while True:
             await asyncio.sleep(PROVE_SECONDS)
-            try:
-                stream = await self.stream_state()
-            except BusError as err:
-                log.debug("the cursor is still not proven", subscriber=self._name, reason=str(err))
-                continue
-            if stream is None:
-                continue
-            self._unproven = None
-            if cursor + 1 < stream.first or cursor > stream.last:
+            stream = await self._looked_up()
+            if stream is not None:
+                self._unproven = None
+                if is_lost(cursor, stream):
+                    pull.abort(CursorLost(self._name))
+                return
+
+    async def _guard(self, pull: _Pull) -> None:
+        """Has retention overtaken a reader that is behind? What it had to do a while ago must still be there: then
+        whatever was delivered since was delivered without a gap."""
+        while True:
+            owed = self._owed(pull)
+            await asyncio.sleep(GUARD_SECONDS)
+            stream = await self._looked_up() if owed is not None else None
+            if stream is not None and owed is not None and stream.first > owed:
                 pull.abort(CursorLost(self._name))
-            return
+
+    def _owed(self, pull: _Pull) -> int | None:
+        """The first sequence that may not be gone: of the oldest change in hand, else what comes behind the last one.
+        None when nothing is due."""
+        if self._unacknowledged:
+            return self._unacknowledged[0][0]
+        return pull.owed
+
+    async def _looked_up(self) -> StreamState | None:
+        try:
+            return await self.stream_state()
+        except BusError as err:
+            log.debug("the cursor is not proven now", subscriber=self._name, reason=str(err))
+            return None
 
     async def begin(self, after: int) -> None:
-        """Put the cursor to `after`, whatever there was before: made new, or moved. A listener can move its cursor
-        forward only, and cannot make one."""
+        """Put the cursor to `after`, whatever there was before: made new, or moved. A listener can move its cursor,
+        though not before where it began, and cannot make one."""
         if self._connection.listener:
             await self._connection.api(f"CONSUMER.RESET.{subjects.STREAM}.{self._name}", {"seq": after + 1})
             self._cursor = after
@@ -183,7 +211,7 @@ class Subscriber:
                     raise CursorLost(self._name)
                 await self._rewind()
                 self._unacknowledged.clear()
-                async with _Pull(self._connection, self._name) as pull, self._proving(pull):
+                async with _Pull(self._connection, self._name) as pull, self._watched(pull):
                     async for change, reply in pull.changes():
                         pause = 0.02
                         self._unacknowledged.append((change.rv, reply))
@@ -197,10 +225,7 @@ class Subscriber:
 
     async def acknowledge(self, rv: int) -> None:
         """Everything delivered up to `rv` is done. Does nothing when that was said before."""
-        reply = ""
-        while self._unacknowledged and self._unacknowledged[0][0] <= rv:
-            sequence, reply = self._unacknowledged.popleft()
-            self._cursor = max(self._cursor, sequence)
+        reply = self._settle(rv)
         if not reply:
             return
         self._crash.reach("before-ack")
@@ -209,6 +234,28 @@ class Subscriber:
         except BusUnavailable:
             # The changes come again after the reconnect, and are acknowledged then.
             log.debug("acknowledgement not sent", subscriber=self._name, rv=rv)
+
+    async def acknowledge_surely(self, rv: int) -> bool:
+        """The same, and wait for the broker's word: then those changes never come again. False when none came."""
+        reply = self._settle(rv)
+        if not reply:
+            return self._confirmed >= rv
+        self._crash.reach("before-ack")
+        try:
+            await self._connection.request(reply, b"+ACK")
+        except (BusUnavailable, NodeUnreachable):
+            log.debug("acknowledgement not confirmed", subscriber=self._name, rv=rv)
+            return False
+        self._confirmed = max(self._confirmed, rv)
+        return True
+
+    def _settle(self, rv: int) -> str:
+        """Where to acknowledge the last change that was delivered up to `rv`; empty when there is none."""
+        reply = ""
+        while self._unacknowledged and self._unacknowledged[0][0] <= rv:
+            sequence, reply = self._unacknowledged.popleft()
+            self._cursor = max(self._cursor, sequence)
+        return reply
 
 
 class _Silent(Exception):
@@ -227,6 +274,14 @@ class _Pull:
         self._delivered = 0
         self._broken = ""
         self._aborted: CursorLost | None = None
+        self._last: Change | None = None
+
+    @property
+    def owed(self) -> int | None:
+        """The first sequence that is still to be taken; None when all has been."""
+        if self._arrived:
+            return self._arrived[0][0].rv
+        return self._last.rv + 1 if self._last is not None and self._last.pending else None
 
     def abort(self, why: CursorLost) -> None:
         """Let `changes` raise this, now."""
@@ -264,7 +319,8 @@ class _Pull:
         if self._broken:
             return
         self._delivered += 1
-        self._arrived.append((delivery.change_of(message, told), message.reply))
+        self._last = delivery.change_of(message, told)
+        self._arrived.append((self._last, message.reply))
 
     async def _request(self) -> None:
         request = {

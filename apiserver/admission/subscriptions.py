@@ -1,7 +1,8 @@
 """A Subscription may select only what its author may watch, and what there is; its cursor begins at a number.
 
-`Now` and `Everything` begin behind the last resourceVersion of the moment before the Subscription is stored, so that no
-change after it is missed.
+`Now` begins behind the last resourceVersion of the moment before the Subscription is stored, so that no change after it
+is missed. `Everything` begins one earlier: the list that its subscriber takes first is never as old as that, so whoever
+finds the cursor there knows that this was not done yet.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from apiserver.admission.base import Attributes, Operation
 from apiserver.api import fielderrors
+from apiserver.api.kinds.subscription import is_version
 from apiserver.api.resources import Registry
 from apiserver.rest.endpoint import Endpoint
 from apiserver.subscriptions.access import Access
@@ -38,21 +40,28 @@ class SubscriptionAdmission:
             obj["status"] = {"startResourceVersion": str(await self._start(attributes))}
 
     def _check_known(self, name: str, selection: Selection) -> None:
-        known = {(r.group, r.plural) for r in self._registry.all()} | {(r.group, ANY) for r in self._registry.all()}
-        known.add((ANY, ANY))
-        errors = [
-            fielderrors.not_found_value(f"spec.resources[{i}]", {"group": one.group, "resource": one.resource})
-            for i, one in enumerate(selection.resources)
-            if one.resource and one.group != ANY and (one.group, one.resource) not in known
-        ]
+        served = [r for r in self._registry.all() if "watch" in r.verbs]
+        known = {(r.group, r.plural) for r in served} | {(r.group, ANY) for r in served} | {(ANY, ANY)}
+        clusterwide = {(r.group, r.plural) for r in served if not r.namespaced}
+        errors: list[fielderrors.FieldError] = []
+        for i, one in enumerate(selection.resources):
+            place = (one.group, one.resource)
+            if one.resource and place not in known:
+                named = {"group": one.group, "resource": one.resource}
+                errors.append(fielderrors.not_found_value(f"spec.resources[{i}]", named))
+            elif selection.namespace and place in clusterwide:
+                told = f"{one.resource} have no namespace"
+                errors.append(fielderrors.invalid_value("spec.namespace", selection.namespace, told))
         if errors:
             raise fielderrors.invalid("Subscription", SUBSCRIPTIONS.group, name, errors)
 
     async def _start(self, attributes: Attributes) -> int:
         now = await self._current_rv()
         start = ((attributes.obj or {}).get("spec") or {}).get("start") or {}
+        if start.get("from") == "Everything":
+            return max(now - 1, 0)
         asked = start.get("resourceVersion") or ""
-        if not asked.isdigit():
+        if not is_version(asked):
             return now
         if int(asked) > now:
             told = f"is beyond the current resourceVersion {now}"

@@ -1,15 +1,15 @@
 """POST subscriptions/NAME/credentials: what a NATS client needs to read one subscription, for a limited time.
 
-The credentials can pull from and acknowledge the subscription's consumer and hear their own inbox, nothing else. Those
-that a node's identity asks for also serve the requests of that node. Whoever asks must be allowed to watch what the
-subscription selects, at this moment. nats-server verifies them by itself, so they are good while every API server is
-down; renewing them (`spec.publicKey`) keeps the subscriber's key, whose seed then never leaves it.
+The credentials can pull from and acknowledge the subscription's consumer, hear their own inbox, and hear live what the
+subscription selects, nothing else. Those that a node's identity asks for also serve the requests of that node. Whoever
+asks must be allowed to watch what the subscription selects, at this moment. nats-server verifies them by itself, so they
+are good while every API server is down; renewing them (`spec.publicKey`) keeps the subscriber's key, whose seed then
+never leaves it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,10 +80,11 @@ class CredentialDesk:
             name=name,
             consumer=wanted.consumer,
             node=_node_of(user),
+            live=wanted.selection.filters(),
             lifetime_seconds=seconds,
             user=asked.get("publicKey") or "",
         )
-        told = self._status(made, wanted.consumer, wanted.selection.filters())
+        told = {**self._status(made, wanted), **_as_selected(subscription["spec"])}
         return {**request, "metadata": {**(request.get("metadata") or {}), "name": name}, "status": told}
 
     async def _await_consumer(self, wanted: Wanted) -> None:
@@ -101,14 +102,14 @@ class CredentialDesk:
             else:
                 return
 
-    def _status(self, made: Credentials, consumer: str, filters: Sequence[str]) -> Obj:
+    def _status(self, made: Credentials, wanted: Wanted) -> Obj:
         told: Obj = {
             "servers": list(self._address.servers),
             "jwt": made.jwt,
             "inboxPrefix": made.inbox_prefix,
             "stream": subjects.STREAM,
-            "consumer": consumer,
-            "filters": list(filters),
+            "consumer": wanted.consumer,
+            "filters": list(wanted.selection.filters()),
             "expirationTimestamp": datetime.fromtimestamp(made.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         if made.seed:
@@ -116,6 +117,14 @@ class CredentialDesk:
         if self._address.certificate_authority:
             told["certificateAuthority"] = self._address.certificate_authority
         return told
+
+
+def _as_selected(spec: Obj) -> Obj:
+    """What the broker does not do for a subscriber, so that it need not read the Subscription."""
+    told: Obj = {"startFrom": (spec.get("start") or {}).get("from") or "Now"}
+    if spec.get("labelSelector"):
+        told["labelSelector"] = spec["labelSelector"]
+    return told
 
 
 def _check_key(text: str) -> list[fielderrors.FieldError]:

@@ -1,16 +1,21 @@
-"""How far a subscriber is, from its consumer, the stream and the last checkpoint. Pure.
+"""How far a subscriber is, from its consumer, the stream and the last checkpoint; and what its consumer needs. Pure.
 
 JetStream moves a consumer's acknowledgement only to changes that it delivered. A subscriber of a rare resource would so
 look further and further behind, and past retention, though nothing waits for it. Therefore: when nothing is pending and
 nothing unacknowledged, everything in the stream is done, and the cursor counts as being at its end. A checkpoint keeps
-that knowledge; a cursor is expired when retention has passed both the acknowledgement and the checkpoint.
+that knowledge, and the consumer is moved to its checkpoint (`care_for`), so that the bus knows it too.
+
+And when retention removes a change that was delivered and not acknowledged, JetStream takes it for acknowledged: then a
+subscriber that died with changes in hand would never hear that they are gone. Therefore deliveries that nobody seems to
+hold any more are taken back: what is not delivered cannot be acknowledged, and the cursor stays where it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any
 
 from apiserver.subscriptions.spec import Wanted
@@ -18,6 +23,11 @@ from broker.consumer import ConsumerState
 from broker.stream import StreamState
 
 Obj = dict[str, Any]
+
+HELD_AT_MOST = timedelta(hours=1)
+"""So long may deliveries be held without a sign of life before they are taken back."""
+HELD_AT_THE_EDGE = timedelta(minutes=1)
+"""The same where they are among the oldest changes that are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +42,40 @@ class Progress:
 
 def progress_of(wanted: Wanted, consumer: ConsumerState, stream: StreamState, now: datetime) -> Progress:
     cursor = max(consumer.acknowledged, min(wanted.checkpoint, stream.last))
-    expired = cursor + 1 < stream.first
-    if not expired and consumer.lag == 0:
+    awaits_snapshot = wanted.snapshot_first and consumer.untouched
+    expired = cursor + 1 < stream.first and not awaits_snapshot
+    if consumer.lag == 0 and not expired and not awaits_snapshot:
         cursor = max(cursor, stream.last)
     return Progress(
         acknowledged=cursor,
-        delivered=max(consumer.delivered, cursor if consumer.lag == 0 else 0),
+        delivered=max(consumer.delivered, cursor),
         lag=consumer.lag,
         connected=consumer.waiting,
         last_seen=now if consumer.waiting else consumer.last_seen,
         expired=expired,
     )
+
+
+class Care(Enum):
+    """What a consumer needs."""
+
+    NOTHING = auto()
+    MOVE = auto()
+    """To its checkpoint."""
+    RELEASE = auto()
+    """Its deliveries are to be taken back."""
+
+
+def care_for(wanted: Wanted, consumer: ConsumerState, stream: StreamState, now: datetime) -> Care:
+    held = consumer.unacknowledged > 0
+    if consumer.acknowledged < wanted.checkpoint <= stream.last and not held:
+        return Care.MOVE
+    if not held or consumer.waiting:
+        return Care.NOTHING
+    quiet = now - consumer.last_seen if consumer.last_seen is not None else HELD_AT_MOST
+    edge = stream.first + (stream.last - stream.first) // 4
+    patience = HELD_AT_THE_EDGE if consumer.acknowledged < edge else HELD_AT_MOST
+    return Care.RELEASE if quiet >= patience else Care.NOTHING
 
 
 def status_of(obj: Mapping[str, Any], progress: Progress | None, now: datetime, *, why: str = "") -> Obj:
@@ -103,6 +136,18 @@ def _stamp(moment: datetime) -> str:
 
 
 def is_worth_a_write(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Conditions are written at once; a mere advance waits for the next checkpoint."""
-    shape = [(c["type"], c["status"], c["reason"]) for c in new.get("conditions") or ()]
-    return shape != [(c["type"], c["status"], c["reason"]) for c in old.get("conditions") or ()]
+    """Conditions are written at once, also that they hold for a new generation, which `kubectl wait` looks at; a mere
+    advance waits for the next checkpoint."""
+    return _told(old) != _told(new)
+
+
+def is_told(obj: Mapping[str, Any]) -> bool:
+    """The conditions are those of this generation."""
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    generation = obj["metadata"].get("generation", 0)
+    return bool(conditions) and all(c.get("observedGeneration") == generation for c in conditions)
+
+
+def _told(status: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    keys = ("type", "status", "reason", "observedGeneration")
+    return [tuple(condition.get(key) for key in keys) for condition in status.get("conditions") or ()]

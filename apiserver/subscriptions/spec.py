@@ -14,12 +14,18 @@ SUBSCRIPTIONS = StoredResource("broker.backbeat.dev", "subscriptions")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`start` is the resourceVersion behind which the cursor begins; `checkpoint` the last one that was noted."""
+    """`start` is the resourceVersion behind which the cursor begins; `checkpoint` the last one that was noted.
+
+    `snapshot_first`: the subscriber takes everything that exists before it follows. It says that it has done so by
+    moving its cursor away from where that began; until then nothing else moves it, and what passes it is no loss.
+    """
 
     name: str
+    uid: str
     selection: Selection
     start: int
     checkpoint: int
+    snapshot_first: bool
     deleted: bool
 
     @property
@@ -44,8 +50,10 @@ def read(obj: Mapping[str, Any]) -> Wanted:
     meta, status = obj["metadata"], obj.get("status") or {}
     return Wanted(
         name=meta["name"],
+        uid=meta.get("uid", ""),
         selection=selection_of(obj["spec"]),
         start=int(status.get("startResourceVersion") or 0),
         checkpoint=int(status.get("acknowledged") or 0),
+        snapshot_first=(obj["spec"].get("start") or {}).get("from") == "Everything",
         deleted=bool(meta.get("deletionTimestamp")),
     )

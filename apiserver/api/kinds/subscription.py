@@ -71,9 +71,11 @@ def _check_where(spec: Mapping[str, Any], resources: Sequence[Mapping[str, Any]]
     namespace, node = spec.get("namespace") or "", spec.get("node") or ""
     if namespace:
         errors.extend(invalid_value("spec.namespace", namespace, told) for told in dns1123_label(namespace))
-    has_pods = any((r.get("group") or "", r.get("resource")) == ("", "pods") for r in resources)
-    if node and not has_pods:
+    selected = {(r.get("group") or "", r.get("resource")) for r in resources}
+    if node and ("", "pods") not in selected:
         errors.append(forbidden("spec.node", "may be set only where pods are selected"))
+    elif node and not selected.isdisjoint({("", "*"), ("*", "*")}):
+        errors.append(forbidden("spec.node", 'may not be set where "*" selects the pods of all nodes'))
 
 
 def _check_start(start: Mapping[str, Any], errors: Errors) -> None:
@@ -84,8 +86,13 @@ def _check_start(start: Mapping[str, Any], errors: Errors) -> None:
         errors.append(required("spec.start.resourceVersion", "when `from` is ResourceVersion"))
     elif begins != "ResourceVersion" and version:
         errors.append(forbidden("spec.start.resourceVersion", f"may not be set when `from` is {begins}"))
-    if version and not version.isdigit():
+    if version and not is_version(version):
         errors.append(invalid_value("spec.start.resourceVersion", version, "must be a resourceVersion"))
+
+
+def is_version(text: str) -> bool:
+    """A resourceVersion: a number that a stream sequence can be."""
+    return text.isascii() and text.isdigit() and int(text[:20]) < 2**63
 
 
 def validate_update(obj: Subscription, old: Subscription) -> list[FieldError]:
