@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
 
 import orjson
+import structlog
 
 from agents.client.login import SubscriptionLogin, bus
 from agents.client.rest import RestClient
 from apiserver.api.selectors import LabelSelector
+from apiserver.api.status import ServiceUnavailable
 from broker import subjects
 from broker.change import BadFrame, Change
 from broker.connection import Connection
@@ -28,7 +31,7 @@ from broker.subscriber import CursorLost, Subscriber
 from deploy.commands import subscription as subscriptions
 from deploy.commands.changes import Told
 from deploy.commands.discovery import Catalogue
-from deploy.commands.output import Output, note
+from deploy.commands.output import Patient, note
 from deploy.commands.plane import PATIENCE_SECONDS, USER_AGENT, Plane
 from deploy.commands.replay import Rows
 from deploy.commands.snapshot import Snapshot
@@ -38,6 +41,9 @@ from deploy.errors import UserError
 CONNECT_SECONDS = 10.0
 BEHIND_SECONDS = 0.1
 FLUSH_SECONDS = 2.0
+LOOK_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +64,11 @@ async def subscribe(plane: Plane, options: SubscribeOptions) -> None:
     subscription = await _find_or_make(plane, options)
     if subscription.connected:
         note(f'somebody else reads "{subscription.name}" at this moment: each of you will get a part of it')
-    rows = Rows(Output(live=True), json=options.json)
     async with _connection(plane, subscription, options.nats_url) as connection:
-        tail = Tail(plane, connection, subscription, rows)
+        tail = Tail(plane, connection, subscription, json=options.json)
         try:
-            await tail.run(begin_anew=options.begin_anew)
+            await _while(tail.run(begin_anew=options.begin_anew), _there(plane, subscription.name))
         except CursorLost as err:
-            await subscriptions.find(plane, subscription.name)  # says so where it was deleted
             raise UserError(
                 f'"{subscription.name}" is expired: changes behind its cursor are no longer kept. '
                 "Go on from what there is with --begin-anew"
@@ -72,6 +76,31 @@ async def subscribe(plane: Plane, options: SubscribeOptions) -> None:
         finally:
             with contextlib.suppress(BusError):  # what was not acknowledged comes again
                 await connection.flush(timeout_seconds=FLUSH_SECONDS)
+
+
+async def _while(work: Coroutine[Any, Any, None], holds: Coroutine[Any, Any, None]) -> None:
+    """Until one of both ends, with what it ends with."""
+    tasks = [asyncio.create_task(work, name="tail"), asyncio.create_task(holds, name="subscription")]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _there(plane: Plane, name: str) -> None:
+    """As long as there is such a subscription: the bus does not tell its listener that it was removed. Raises
+    UserError."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            await subscriptions.find(plane, name)
+        except ServiceUnavailable as err:
+            log.debug("nobody can be asked for the subscription", subscription=name, reason=err.message)
 
 
 async def _find_or_make(plane: Plane, options: SubscribeOptions) -> Subscription:
@@ -123,11 +152,12 @@ async def _connected(connection: Connection, where: str) -> None:
 
 
 class Tail:
-    def __init__(self, plane: Plane, connection: Connection, subscription: Subscription, rows: Rows) -> None:
+    def __init__(self, plane: Plane, connection: Connection, subscription: Subscription, *, json: bool) -> None:
         self._plane = plane
         self._subscription = subscription
         self._labels = subscription.labels
-        self._rows = rows
+        self._out = Patient()
+        self._rows = Rows(self._out.output, json=json)
         self._shown = 0
         self._subscriber = Subscriber(connection, name=subscription.consumer, filters=subscription.selection.filters())
 
@@ -139,13 +169,18 @@ class Tail:
         async with aclosing(self._subscriber.changes()) as changes:
             async for change in changes:
                 self._show(change)
-                await self._subscriber.acknowledge(change.rv)
+                try:
+                    await self._out.flush()
+                finally:
+                    if self._out.is_out:
+                        await self._subscriber.acknowledge(change.rv)
 
     async def _show_what_there_is(self) -> None:
         snapshot = await Snapshot.take(self._plane.transport, self._subscription)
         async with aclosing(snapshot.objects()) as objects:
             async for told in objects:
                 self._rows.show(told)
+                await self._out.flush()
         while (stream := await self._subscriber.stream_state()) is None or stream.last < snapshot.rv:
             await asyncio.sleep(BEHIND_SECONDS)  # the record is ahead of the stream
         await self._subscriber.begin(snapshot.rv)

@@ -28,7 +28,8 @@ _PROGRAM = (sys.executable, "-P", "-m", "deploy.cli")
 
 
 class Running:
-    """A command that goes on until it is ended. As a context it is gone at the end."""
+    """A command that goes on until it is ended; its output is read from the first question for a line on. As a context
+    it is gone at the end."""
 
     def __init__(self, kubeconfig: Path, *args: str) -> None:
         self._process = subprocess.Popen(
@@ -41,7 +42,10 @@ class Running:
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+
+    def _start_reading(self) -> None:
+        if self._reader.ident is None:
+            self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -51,6 +55,7 @@ class Running:
 
     def line(self) -> str:
         """The next one."""
+        self._start_reading()
         found = self._lines.get(timeout=LINE_SECONDS)
         if found is None:
             raise AssertionError(f"the command ended: {self.wait().err}")
@@ -71,6 +76,7 @@ class Running:
         return self.wait()
 
     def wait(self) -> Ran:
+        self._start_reading()
         code = self._process.wait(timeout=LINE_SECONDS)
         self._reader.join(timeout=LINE_SECONDS)
         rest: list[str] = []
@@ -86,6 +92,7 @@ class Running:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
+        self._start_reading()
         self._reader.join(timeout=LINE_SECONDS)
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe is not None:
