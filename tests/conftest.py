@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,13 @@ import pytest
 import pytest_asyncio
 
 from tests.servers import Nats, Redis
+
+
+def pytest_configure() -> None:
+    """Whoever starts the tests in the background may have them ignore Ctrl-C, and so the processes that they start."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -89,10 +89,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 def test_no_password_and_no_token_is_shown_by_ps(shared: ControlPlane) -> None:
     shown = "\n".join(" ".join(process.cmdline()) for process in shared.processes())
     tokens = [line.split(",")[0] for line in (shared.data_dir / "tokens.csv").read_text().splitlines()]
-    passwords = [value for value in (shared.data_dir / "settings.json").read_text().split('"') if len(value) == 32]
+    seeds = list(json.loads((shared.data_dir / "nats-trust.json").read_text()).values())
     assert len(tokens) == 4
-    assert len(passwords) == 2
-    assert [secret for secret in (*tokens, *passwords) if secret in shown] == []
+    assert len(seeds) == 4
+    assert [secret for secret in (*tokens, *seeds) if secret in shown] == []
 
 
 @pytest.mark.xdist_group("launcher")

@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from agents.client.resources import CONFIGMAPS, DEPLOYMENTS, EVENTS, NODES, PODS, PRIORITYCLASSES, REPLICASETS
+from apiserver.api.status import NotFound
 from tests.integration.agents.plane import Plane, deployment, pod_spec
 
 Obj = dict[str, Any]
@@ -87,7 +88,16 @@ async def test_an_owner_of_another_life_keeps_nothing_alive(plane: Plane) -> Non
     assert await plane.get(CONFIGMAPS, "child")
 
 
+async def _is_there(plane: Plane, name: str) -> bool:
+    try:
+        await plane.rest.get(CONFIGMAPS, name, namespace="default")
+    except NotFound:
+        return False
+    return True
+
+
 async def test_an_owner_in_another_namespace_is_none_and_the_user_is_told(plane: Plane) -> None:
+    await plane.until(lambda: _is_there(plane, "kube-root-ca.crt"), what="an object in another namespace")
     elsewhere = await plane.rest.get(CONFIGMAPS, "kube-root-ca.crt", namespace="default")
     child = await plane.create(CONFIGMAPS, config_map("child", owned_by({**CONFIGMAP, **elsewhere})))
     await plane.until_gone(CONFIGMAPS, "child")
