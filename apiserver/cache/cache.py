@@ -1,8 +1,8 @@
 """All objects, kept by loading the record once and following the stream from there.
 
 Loading: note the record's number, scan every resource, note the number again; then apply the changes from the first
-number on. An object that the scan saw at a later version than a change is left alone. Once the second number is
-reached the state is exact, and the cache is ready.
+number on, out of the outbox or else the stream. An object that the scan saw at a later version than a change is left
+alone. Once the second number is reached the state is exact, and the cache is ready.
 
 Following: changes are applied in the order of their numbers, each once, whether they come from the stream or, while
 the bus is away, from the outbox (`catch_up_from_store`). A missing number is an error and never passed over: the cache
@@ -200,6 +200,7 @@ class Cache:
         while True:
             try:
                 await self._load()
+                await self._complete_load()
                 await self._follow()
             except StreamExpired:
                 log.warning("the stream no longer holds what the cache needs; loading anew", rv=self._rv)
@@ -231,6 +232,15 @@ class Cache:
         self._loaded = True
         log.info("cache loaded", rv=first, target=self._target, resources=len(self._tables))
         self._settle_if_exact()
+
+    async def _complete_load(self) -> None:
+        """What was written during the load: the outbox has it, even while the bus is away. Else the stream tells."""
+        if self.ready:
+            return
+        try:
+            await self.catch_up_from_store()
+        except StoreUnavailable as err:
+            log.info("the load is completed from the stream", reason=str(err))
 
     def _opened(self, resource: StoredResource, key: str, rv: int, raw: bytes) -> Cached | None:
         try:

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import orjson
 import pytest
 
 from apiserver.cache import CacheSettings, ContinueToken, SnapshotExpired
 from apiserver.cache.objects import Cached
-from apiserver.store.base import StoredResource, StoreUnavailable
+from apiserver.store.base import Stored, StoredResource, StoreUnavailable
 from broker.stream import StreamSettings
 from tests.conftest import eventually
 from tests.integration.cache.plane import Plane, labelled, valued
@@ -164,6 +164,27 @@ async def test_a_server_that_starts_while_the_bus_is_away_serves_lists(redis_ser
     await plane.store.commit(commit_of("a"))
     async with plane.running():
         assert names(plane.cache.list(CONFIGMAPS).items) == ["a"]
+
+
+async def test_a_server_that_starts_without_the_bus_while_another_one_writes_gets_ready(
+    redis_server: Redis, nats_server: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written during the load is in the outbox; the stream can't tell it."""
+    nats_server.kill()
+    plane, other = (Plane(redis_server, nats_server) for _ in range(2))
+    await plane.store.commit(commit_of("a"))
+    scan = plane.store.scan
+
+    async def and_then_a_write(resource: StoredResource) -> AsyncIterator[Sequence[tuple[str, Stored]]]:
+        async for batch in scan(resource):
+            yield batch
+        await other.store.commit(commit_of("b"))
+
+    monkeypatch.setattr(plane.store, "scan", and_then_a_write)
+    async with plane.running():
+        assert plane.cache.rv == 2
+        assert names(plane.cache.list(CONFIGMAPS).items) == ["a", "b"]
+    await other.store.close()
 
 
 async def test_an_outbox_that_lacks_what_the_cache_needs_is_an_error(plane: Plane, nats_server: Nats) -> None:
