@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import structlog
 
@@ -94,6 +95,11 @@ class Election:
         self.transitions = 0
         """The fencing token: rises with each reign."""
         self.leading = False
+
+    @property
+    def fence(self) -> str:
+        """What the API server holds this reign's writes to."""
+        return f"{quote(self._namespace)}/{quote(self._name)};{quote(self._identity, safe='')};{self.transitions}"
 
     @property
     def sure(self) -> bool:

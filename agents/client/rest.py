@@ -52,11 +52,12 @@ class RestClient:
         self._transport = Transport(config, user_agent=user_agent, patience_seconds=patience_seconds)
         self._guard: Guard | None = None
 
-    def guarded(self, may_write: Callable[[], bool]) -> RestClient:
-        """A client over the same connections that asks before each try of a write. Its writes raise MayNotWrite."""
+    def guarded(self, may_write: Callable[[], bool], *, fence: Callable[[], str] = lambda: "") -> RestClient:
+        """A client over the same connections that asks before each try of a write. Its writes raise MayNotWrite, and
+        Conflict when the API server finds that the lease of the `fence` has another holder."""
         other = RestClient(self.config, user_agent="")
         other._transport = self._transport
-        other._guard = Guard(may_write)
+        other._guard = Guard(may_write, fence)
         return other
 
     async def __aenter__(self) -> RestClient:

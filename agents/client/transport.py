@@ -35,6 +35,7 @@ PATIENCE_SECONDS = 15.0
 """How long a read, or a write that was not done, is tried again."""
 FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 1.0
+FENCE = "Backbeat-Fence"
 _CONNECTIONS = 64
 _GUARDED_AT_ONCE = 48
 """Some connections are left for reads, and for the lease."""
@@ -56,10 +57,12 @@ class MayNotWrite(ApiUnavailable):
 
 class Guard:
     """Asked before each try of a write. Fewer pass at once than there are connections: what waited for one after it
-    was asked could be sent long after the answer changed."""
+    was asked could be sent long after the answer changed. What is held up all the same, `fence` tells the API server
+    by: it refuses the write when the named lease has another holder by then."""
 
-    def __init__(self, may_write: Callable[[], bool]) -> None:
+    def __init__(self, may_write: Callable[[], bool], fence: Callable[[], str]) -> None:
         self._may_write = may_write
+        self.fence = fence
         self._turn = asyncio.Semaphore(_GUARDED_AT_ONCE)
 
     @asynccontextmanager
@@ -116,6 +119,8 @@ class Transport:
         headers = {"Content-Type": content_type}
         if (why := cause.current()) is not None:
             headers[cause.HEADER] = str(why)
+        if guard is not None and (fence := guard.fence()):
+            headers[FENCE] = fence
         data = orjson.dumps(body)
         return await self._patiently(
             method, url_path, query=query, headers=headers, data=data, again=(NotDone,), guard=guard

@@ -54,7 +54,7 @@ async def serve(settings: ControllerSettings) -> None:
         try:
             if settings.leader_elect:
                 election = state.election = Election(links.rest, name=LEASE, identity=settings.identity)
-                leading = replace(links, rest=links.rest.guarded(lambda: election.sure))
+                leading = replace(links, rest=links.rest.guarded(lambda: election.sure, fence=lambda: election.fence))
                 await election.lead(lambda: _work(settings, leading, state))
             else:
                 await _work(settings, links, state)

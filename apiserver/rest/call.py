@@ -13,7 +13,7 @@ import orjson
 from apiserver.admission import Chain
 from apiserver.api.decode import Decoded, decode_object
 from apiserver.authn import User
-from apiserver.rest import cause, objectform
+from apiserver.rest import cause, fence, objectform
 from apiserver.rest.endpoint import Endpoint
 from apiserver.rest.http import Response
 from apiserver.rest.negotiation import Accepted
@@ -59,6 +59,7 @@ class Call:
             self.user,
             self.received,
             cause=cause.read(self.headers.get(cause.HEADER, "")),
+            fence=fence.read(self.headers.get(fence.HEADER, "")),
             traceparent=trace if _TRACE_PARENT.fullmatch(trace) else "",
         )
 

@@ -19,6 +19,7 @@ from apiserver.cache import Cache
 from apiserver.rest import encode
 from apiserver.rest.cause import Cause, micro_time
 from apiserver.rest.endpoint import Endpoint
+from apiserver.rest.fence import Fence
 from apiserver.settings import MAX_OBJECT_BYTES
 from apiserver.store.base import (
     ChangeType,
@@ -67,6 +68,7 @@ class Actor:
     received: datetime
     cause: Cause | None = None
     traceparent: str = ""
+    fence: Fence | None = None
 
     def headers(self, now: datetime) -> tuple[tuple[str, str], ...]:
         told = [
@@ -147,7 +149,8 @@ class Records:
     async def commit(
         self, endpoint: Endpoint, obj: Obj, *, change: ChangeType, expected_rv: int, actor: Actor
     ) -> Current:
-        """Write the object. Raises Changed, RequestEntityTooLarge, ServiceUnavailable, ServerTimeout."""
+        """Write the object. Raises Changed, Conflict (a fence), RequestEntityTooLarge, ServiceUnavailable,
+        ServerTimeout."""
         meta = obj["metadata"]
         plain_head, plain_tail = encode.halves(obj)
         _check_size(endpoint, meta["name"], len(plain_head) + len(plain_tail))
@@ -165,8 +168,17 @@ class Records:
             subject=endpoint.subject(obj),
             headers=actor.headers(datetime.now(UTC)),
         )
+        if actor.fence is not None:
+            await self._check_fence(actor.fence)
         rv = await self._send(endpoint, commit)
         return Current(rv, encode.joined(plain_head, rv, plain_tail))
+
+    async def _check_fence(self, fence: Fence) -> None:
+        try:
+            stored = await self._store.get(fence.key)
+        except StoreUnavailable as err:
+            raise unavailable(err) from err
+        fence.check(stored.json if stored is not None else None)
 
     async def _send(self, endpoint: Endpoint, commit: Commit) -> ResourceVersion:
         try:
