@@ -46,12 +46,12 @@ def _resources(pod: Obj, node: NodeView, others: list[Obj]) -> Refusal | None:
     pods = int(node.allocatable.get("pods", "0"))
     if len(others) + 1 > pods:
         return _out_of("pods", 1, len(others), pods)
-    wanted = requests(pod)
+    wanted, taken = requests(pod), [requests(other) for other in others]
     for resource, asked in wanted.items():
         if resource not in _STANDARD and resource not in node.allocatable:
             continue  # a resource of the cluster, not of nodes
         has = amount(node.allocatable.get(resource, "0"))
-        used = sum(requests(other).get(resource, 0) for other in others)
+        used = sum(one.get(resource, 0) for one in taken)
         if asked and used + asked > has:
             return _out_of(resource, *(_shown(resource, n) for n in (asked, used, has)))
     return None

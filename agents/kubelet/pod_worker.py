@@ -38,6 +38,7 @@ class PodWorker:
         self._host = host
         self._pod = pod
         self._local = local
+        self._merged: tuple[Obj, Obj | None, Obj] | None = None
         self._lost: tuple[Container, ...] | None = None
         self._gone = False
         self._actions = PodActions(host, self._effective, lambda: host.wake(self.uid))
@@ -66,7 +67,10 @@ class PodWorker:
         return phase_of(self._effective()) in TERMINAL_PHASES
 
     def _effective(self) -> Obj:
-        return effective(self._pod, self._local)
+        """Made once for each version: it is asked for often. Nobody changes it."""
+        if self._merged is None or self._merged[0] is not self._pod or self._merged[1] is not self._local:
+            self._merged = self._pod, self._local, effective(self._pod, self._local)
+        return self._merged[2]
 
     def update(self, pod: Obj) -> bool:
         """A version from the API. True when it is news."""

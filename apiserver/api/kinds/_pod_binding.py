@@ -6,7 +6,6 @@ expected resourceVersion.
 
 from __future__ import annotations
 
-import copy
 from datetime import datetime
 from typing import Any
 
@@ -63,17 +62,18 @@ def _refusal(pod: Object, binding: Object) -> str | None:
 
 
 def apply_binding(pod: Object, binding: Object, now: datetime) -> Object:
-    """The pod bound to the binding's node: a new object, the given one stays. Raises Conflict where it can't be."""
+    """The pod bound to the binding's node: a new object that shares what does not change; the given one stays as it
+    is. Raises Conflict where it cannot be bound."""
     refusal = _refusal(pod, binding)
     if refusal is not None:
         raise conflict("pods/binding", "", pod["metadata"]["name"], refusal)
-    bound = copy.deepcopy(pod)
-    bound["spec"]["nodeName"] = binding["target"]["name"]
+    meta, status = {**pod["metadata"]}, {**(pod.get("status") or {})}
     extra = binding.get("metadata") or {}
     for field in ("annotations", "labels"):
         if extra.get(field):
-            bound["metadata"][field] = {**(bound["metadata"].get(field) or {}), **extra[field]}
-    status = bound.setdefault("status", {})
+            meta[field] = {**(meta.get(field) or {}), **extra[field]}
+    status["conditions"] = list(status.get("conditions") or ())
     set_condition(status, {"type": "PodScheduled", "status": "True"}, now=timestamp(now))
     status.pop("nominatedNodeName", None)
-    return bound
+    spec = {**pod["spec"], "nodeName": binding["target"]["name"]}
+    return {**pod, "metadata": meta, "spec": spec, "status": status}
