@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from deploy import collector
 from deploy.checks import BadSetting, check, check_files, option, unreachable, variable
 
 EXIT_USAGE = 2
@@ -81,11 +82,14 @@ def labels(words: Iterable[str]) -> dict[str, str]:
 def run_part(name: str, values: Mapping[str, Any], *, warn: bool = False) -> int:
     """Run until it is told to stop. Returns the exit code. `warn`: say at the start which servers are away."""
     part = PARTS[name]
+    collector.relax()
     try:
         settings = _settings(part, values)
         for line in unreachable(settings) if warn else ():
             _say(f"backbeat {name}: {line}")
-        _load(part.entry)(settings)
+        entry = _load(part.entry)
+        collector.keep_what_is_loaded()
+        entry(settings)
     except KeyboardInterrupt:
         return 0
     except Exception as err:
