@@ -2,9 +2,9 @@
 
 The credentials can pull from and acknowledge the subscription's consumer, hear their own inbox, and hear live what the
 subscription selects, nothing else. Those that a node's identity asks for also serve the requests of that node. Whoever
-asks must be allowed to watch what the subscription selects, at this moment. nats-server verifies them by itself, so they
-are good while every API server is down; renewing them (`spec.publicKey`) keeps the subscriber's key, whose seed then
-never leaves it.
+asks must be allowed to watch what the subscription selects, at this moment. nats-server verifies them by itself, so
+they are good while every API server is down; renewing them (`spec.publicKey`) keeps the subscriber's key, whose seed
+then never leaves it.
 """
 
 from __future__ import annotations

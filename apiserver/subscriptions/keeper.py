@@ -6,7 +6,8 @@ the connection was renewed, and every `ROUND_SECONDS`: consumers go away with a 
 One that cannot be settled now holds up no other, and is looked at again soon.
 
 A consumer that is gone is made again at its checkpoint, so changes since then come twice, and none is left out.
-Checkpoints are rare (`CHECKPOINT_SECONDS`): they are writes, and so are changes that others hear.
+Checkpoints are rare (`CHECKPOINT_SECONDS`, or when the last one is about to leave the stream): they are writes, and so
+are changes that others hear.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from apiserver.rest.records import Current, Records
 from apiserver.rest.system import system_call
 from apiserver.store.base import StoredResource
 from apiserver.subscriptions import spec
-from apiserver.subscriptions.progress import Care, care_for, is_told, is_worth_a_write, progress_of, status_of
+from apiserver.subscriptions.progress import Care, care_for, edge_of, is_told, is_worth_a_write, progress_of, status_of
 from apiserver.subscriptions.spec import SUBSCRIPTIONS, Wanted
 from broker import consumer
 from broker.connection import Connection
@@ -202,6 +203,7 @@ class Keeper:
         old = obj.get("status") or {}
         moment = asyncio.get_running_loop().time()
         due = moment - self._noted_at.get(wanted.name, float("-inf")) > CHECKPOINT_SECONDS
+        due = due or max(wanted.checkpoint, found.acknowledged) < edge_of(stream)
         moved = progress.acknowledged != old.get("acknowledged")
         if is_worth_a_write(old, new) or (due and moved):
             self._noted_at[wanted.name] = moment

@@ -56,6 +56,11 @@ def progress_of(wanted: Wanted, consumer: ConsumerState, stream: StreamState, no
     )
 
 
+def edge_of(stream: StreamState) -> int:
+    """Where the oldest quarter of what is kept ends: what is before it may be gone soon."""
+    return stream.first + (stream.last - stream.first) // 4
+
+
 class Care(Enum):
     """What a consumer needs."""
 
@@ -73,8 +78,7 @@ def care_for(wanted: Wanted, consumer: ConsumerState, stream: StreamState, now: 
     if not held or consumer.waiting:
         return Care.NOTHING
     quiet = now - consumer.last_seen if consumer.last_seen is not None else HELD_AT_MOST
-    edge = stream.first + (stream.last - stream.first) // 4
-    patience = HELD_AT_THE_EDGE if consumer.acknowledged < edge else HELD_AT_MOST
+    patience = HELD_AT_THE_EDGE if consumer.acknowledged < edge_of(stream) else HELD_AT_MOST
     return Care.RELEASE if quiet >= patience else Care.NOTHING
 
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from broker.change import Change
@@ -145,6 +144,16 @@ async def take(connection: Connection, consumer: str, count: int, *, acknowledge
     return found
 
 
+def wait_for_checkpoint(api: Client, name: str, rv: int) -> None:
+    """A watch tells what is stored, not what is so at the moment."""
+    selected = f"metadata.name={name}"
+    with api.watch(SUBSCRIPTIONS, watch=1, timeoutSeconds=60, fieldSelector=selected) as frames:
+        while (frame := frames.next()) is not None:
+            if frame["object"].get("status", {}).get("acknowledged") == rv:
+                return
+    raise TimeoutError(f"no checkpoint of {name} at {rv}")
+
+
 def rvs(changes: list[Change]) -> list[int]:
     return [change.rv for change in changes]
 
@@ -157,7 +166,3 @@ def wait_until(condition: Callable[[], T], *, timeout_seconds: float = 40.0, wha
             raise TimeoutError(f"{what} not reached in {timeout_seconds} s")
         time.sleep(0.05)
     return answer
-
-
-def make_bus(directory: Path, **settings: object) -> Bus:
-    return Bus(directory, **settings)
