@@ -5,7 +5,6 @@ config      a kubeconfig                               outcome    what a reconci
 transport   one HTTP exchange, and its retries         ledger     which changes wait for which keys
 rest        commands and reads                         runtime    changes → keys → reconcile → acknowledge
 informer    a local copy of a resource                 election   one of several works at a time
-queue       keys to reconcile, never twice at once     events     Kubernetes Events
-login       a Subscription and its credentials         correlator which Events are counted up or left out
-                                                       process    one agent as a process
+login       a Subscription and its credentials         events     Kubernetes Events
+process     one agent as a process                     correlator which Events are counted up or left out
 """

@@ -28,7 +28,6 @@ from agents.client.cause import Cause, because
 from agents.client.informer import Delta, Informer
 from agents.client.ledger import Ledger, Ticket
 from agents.client.outcome import Done, Failed, GiveUp, Outcome, Result, RetryAfter, of_error
-from agents.client.queue import WorkQueue
 from agents.client.resources import ResourceRef
 from agents.client.rest import ApiUnavailable, RestClient
 from agents.client.watching import Watching
@@ -39,6 +38,7 @@ from broker.connection import Connection
 from broker.errors import BusError
 from broker.selection import Selection, consumer_name
 from broker.subscriber import CursorLost, Subscriber
+from broker.workqueue import WorkQueue
 
 log = structlog.get_logger(__name__)
 

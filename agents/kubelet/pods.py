@@ -17,7 +17,6 @@ import structlog
 
 from agents.client.informer import Informer
 from agents.client.outcome import Done, Outcome
-from agents.client.queue import WorkQueue
 from agents.client.resources import PODS, ResourceRef
 from agents.client.runtime import Delta, Key
 from agents.kubelet.admission import NodeView, Refusal, refusal
@@ -25,6 +24,7 @@ from agents.kubelet.host import Host
 from agents.kubelet.pod_worker import PodWorker
 from agents.kubelet.podspec import TERMINAL_PHASES, Obj, format_time, full_name, is_deleted, phase_of, uid_of
 from agents.kubelet.runtime import PodUid
+from broker.workqueue import WorkQueue
 
 log = structlog.get_logger(__name__)
 

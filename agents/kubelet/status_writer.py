@@ -15,11 +15,11 @@ import structlog
 
 from agents.client.cause import Cause, because
 from agents.client.informer import Informer, is_removed
-from agents.client.queue import WorkQueue
 from agents.client.resources import PODS, ResourceRef
 from agents.client.rest import STRATEGIC, ApiUnavailable
 from agents.kubelet.runtime import PodUid
 from apiserver.api.status import BadRequest, Conflict, Invalid, NotFound, StatusError
+from broker.workqueue import WorkQueue
 
 log = structlog.get_logger(__name__)
 

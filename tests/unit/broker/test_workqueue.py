@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from agents.client import queue as queues
-from agents.client.queue import WorkQueue, backoff
+from broker import workqueue as queues
+from broker.workqueue import WorkQueue, backoff
 from tests.conftest import eventually
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agents.client.config import BadKubeconfig, load
+from broker.kubeconfig import BadKubeconfig, load
 
 
 def write(tmp_path: Path, **changes: Any) -> Path:
