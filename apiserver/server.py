@@ -251,10 +251,9 @@ def _seed_of(settings: ServerSettings) -> KeyPair | None:
 
 
 def _bus_address(settings: ServerSettings) -> BusAddress:
-    authority = settings.nats_ca_file.read_text() if settings.nats_ca_file is not None else ""
-    return BusAddress(
-        settings.nats_public_urls or UrlLogin(settings.nats_url.get_secret_value()).public_urls, authority
-    )
+    """Raises OSError."""
+    login, own = UrlLogin(settings.nats_url.get_secret_value()), settings.nats_ca_file
+    return BusAddress(settings.nats_public_urls or login.public_urls, own.read_text() if own else login.authority)
 
 
 def _listener(settings: ServerSettings) -> socket.socket:

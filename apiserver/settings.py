@@ -19,17 +19,17 @@ class ServerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     redis_url: SecretStr
-    """`unix:///path/redis.sock`, `redis://` or `rediss://`; it may hold a password."""
+    """`unix://user:password@/path/redis.sock`, `redis://` or `rediss://user:password@host:port?ca=/path/to/ca.pem`."""
     nats_url: SecretStr
-    """`nats://host:port?credentials=/path/to/file.creds`, or `nats://user:password@host:port`; several are separated by
-    commas."""
+    """`nats://host:port?credentials=/path/to/file.creds`, or `nats://user:password@host:port`; `tls://…?ca=/path` with
+    TLS; several are separated by commas."""
     nats_listeners_seed_file: Path | None = None
     """The key of the account that subscribers belong to: with it the server signs their credentials. None: subscribers
     need credentials from whoever owns NATS."""
     nats_public_urls: tuple[str, ...] = ()
     """Where subscribers find NATS, if not under `nats_url`."""
     nats_ca_file: Path | None = None
-    """The CA that subscribers should trust NATS by; None: no TLS, or a public one."""
+    """The CA that subscribers should trust NATS by; None: the one of `nats_url`, if that names one."""
     bind_address: str = "127.0.0.1"
     port: int = Field(default=6443, ge=0, le=65535)
     """0 picks a free port, which the log names."""

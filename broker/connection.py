@@ -41,6 +41,8 @@ CLOSE_SECONDS = 1.0
 REQUEST_TIMEOUT_SECONDS = 5.0
 _UNBOUNDED = 2**31 - 1
 
+_ENCRYPTED = frozenset({"tls", "wss"})
+
 _LOST = (nats.errors.Error, OSError, asyncio.TimeoutError)
 
 
@@ -59,6 +61,19 @@ class Message:
 
 
 Handler = Callable[[Message], None]
+
+
+class _SecureClient(Client):
+    """The library goes on in plain text where TLS was asked for and the server, or somebody in between, says that it
+    needs none. This one says nothing to such a server, least of all who it is."""
+
+    def _connect_command(self) -> bytes:
+        server = self._current_server
+        asked = "tls" in self.options or (server is not None and server.uri.scheme in _ENCRYPTED)
+        encrypted = self._server_info.get("tls_required") or (server is not None and server.uri.scheme == "wss")
+        if asked and not encrypted:
+            raise nats.errors.SecureConnRequiredError
+        return bytes(super()._connect_command())
 
 
 class Subscription:
@@ -152,7 +167,7 @@ class Connection:
     async def _connect(self) -> None:
         pause = RECONNECT_SECONDS
         while True:
-            client = Client()
+            client = _SecureClient()
             try:
                 await client.connect(
                     servers=list(await self._login.servers()),

@@ -52,6 +52,11 @@ class UrlLogin:
         return trusting(self._ca.read_text()) if self._ca is not None else None
 
     @property
+    def authority(self) -> str:
+        """The CA in PEM; empty where the URL names none. Raises OSError."""
+        return self._ca.read_text() if self._ca is not None else ""
+
+    @property
     def public_urls(self) -> tuple[str, ...]:
         """The servers without anybody's user and password."""
         parts = (urlsplit(one) for one in self._servers)

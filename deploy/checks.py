@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from deploy.reach import API_PORTS, NATS_PORTS, REDIS_PORTS, complaint, why_unreachable
+from deploy.reach import API_PORTS, NATS_PORTS, REDIS_PORTS, complaint, read_along, why_unreachable
 
 PREFIX = "BACKBEAT_"
 FLAGS = {"redis_url": "--redis", "nats_url": "--nats", "node_names": "--node", "node_labels": "--node-label"}
@@ -51,9 +51,12 @@ def check_files(values: Mapping[str, Any]) -> None:
 def check(settings: BaseModel) -> None:
     """Raises BadSetting."""
     for setting, url, ports in _urls(settings):
-        why = complaint(url, ports)
+        why = complaint(url, ports) or read_along(url)
         if why:
             raise BadSetting(f"{option(setting)}: {why}")
+    for url in getattr(settings, "nats_public_urls", ()):
+        if why := complaint(url, NATS_PORTS) or read_along(url):
+            raise BadSetting(f"{option('nats_public_urls')}: {why}")
     values = dict(settings)
     if "tls_cert_file" in values:
         _check_tls(values["tls_cert_file"], values["tls_private_key_file"], values["client_ca_file"])

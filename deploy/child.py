@@ -26,8 +26,8 @@ from deploy.state import ProcessState
 LOG_KEEP_BYTES = 20 * 1024 * 1024
 KILL_SECONDS = 2.0
 """How long a killed process may take to be gone; longer means that the kernel holds it (a dead disk)."""
-KEPT = frozenset({"BACKBEAT_CRASH_AT"})
-"""Of the variables that begin with BACKBEAT_: what arms `broker.crashpoints`."""
+KEPT = frozenset({"BACKBEAT_CRASH_AT", "BACKBEAT_ALLOW_PLAINTEXT"})
+"""Of the variables that begin with BACKBEAT_: what arms `broker.crashpoints`, and what the user says of the network."""
 
 
 class Child:

@@ -46,13 +46,27 @@ def up(
     redis: Annotated[
         str,
         typer.Option(
-            metavar="URL", envvar="BACKBEAT_REDIS_URL", help="Your own Redis; a password is best kept in the variable."
+            metavar="URL",
+            envvar="BACKBEAT_REDIS_URL",
+            help="Your own Redis: rediss://user:password@host:port?ca=FILE. A password is best kept in the variable.",
         ),
     ] = "",
     nats: Annotated[
         str,
-        typer.Option(metavar="URL", envvar="BACKBEAT_NATS_URL", help="Your own nats-server with JetStream."),
+        typer.Option(
+            metavar="URL",
+            envvar="BACKBEAT_NATS_URL",
+            help="Your own nats-server with JetStream: tls://host:port?credentials=FILE&ca=FILE.",
+        ),
     ] = "",
+    nats_listeners_seed_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="BACKBEAT_NATS_LISTENERS_SEED_FILE",
+            help="Of your own nats-server: the key of the account that agents and subscribers belong to.",
+        ),
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return once every node is Ready; all runs on.")] = False,
     timeout: Annotated[
         float, typer.Option(min=1, metavar="SECONDS", help="Give up when not everything is ready by then.")
@@ -70,6 +84,7 @@ def up(
         runtime=runtime,
         redis_url=redis,
         nats_url=nats,
+        nats_listeners_seed=nats_listeners_seed_file,
         timeout_seconds=timeout,
     )
     reporter = reporter_for(sys.stdout)

@@ -5,7 +5,9 @@
                pki/                certificates and their keys
                tokens.csv          who each token is
                secrets.keys        what Secrets are sealed with
-               settings.json       what is kept across starts: ports, NATS passwords, the name of this control plane
+               redis.password      the API server's for the embedded Redis
+               nats-…              who vouches for whom on the embedded NATS: see `deploy.trust`
+               settings.json       what is kept across starts: ports, the name of this control plane
                redis/, nats/       the record (append-only file), the stream (JetStream)
                nodes/<name>/       each kubelet's own
                health/, logs/      one file for each process
@@ -71,6 +73,10 @@ class DataDir:
     @property
     def redis(self) -> Path:
         return self.root / "redis"
+
+    @property
+    def redis_password(self) -> Path:
+        return self.root / "redis.password"
 
     @property
     def nats(self) -> Path:

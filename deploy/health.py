@@ -15,6 +15,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from apiserver.store import acl
+
 ANSWER_SECONDS = 1.0
 STALE_SECONDS = 10.0
 """Five times as long as a process that is well is silent. A slow machine must not look like a hanging process."""
@@ -93,13 +95,15 @@ def _redis(path: str) -> Health:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(ANSWER_SECONDS)
             probe.connect(path)
-            probe.sendall(b"PING\r\n")
-            answer = probe.recv(256)
+            probe.sendall(f"AUTH {acl.PROBE} {acl.PROBE}\r\nPING\r\n".encode())
+            with probe.makefile("rb") as answers:
+                answers.readline(256)
+                answer = answers.readline(256)
     except TimeoutError:
         return Health(State.UNHEALTHY, "it does not answer")
     except OSError as err:
         return Health(State.STARTING, f"cannot connect: {err.strerror or err}")
-    if answer.startswith((b"+PONG", b"-NOAUTH")):
+    if answer.startswith(b"+PONG"):
         return HEALTHY
     return Health(State.STARTING, answer.decode("utf-8", "replace").strip().lstrip("-"))
 

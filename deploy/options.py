@@ -23,6 +23,9 @@ class UpOptions:
     redis_url: str = field(default="", repr=False)
     """Empty: the embedded one."""
     nats_url: str = field(default="", repr=False)
+    nats_listeners_seed: Path | None = None
+    """Of a NATS of the user's: what the API server signs agents' and subscribers' credentials with. None: agents get
+    the URL."""
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
 
     @property

@@ -61,7 +61,7 @@ def from_environment(name: str, environment: Mapping[str, str]) -> dict[str, Any
 
 
 def _structured(field: str, text: str) -> Any:
-    if field == "node_names":
+    if field in ("node_names", "nats_public_urls"):
         return names([text])
     if field == "node_labels":
         return labels([text])

@@ -10,7 +10,7 @@ import socket
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
-from deploy import identities, pki, remembered, trust
+from deploy import identities, passwords, pki, remembered, trust
 from deploy.datadir import DataDir
 from deploy.errors import UserError
 from deploy.health import Probe
@@ -19,7 +19,7 @@ from deploy.nodes import ApiQuestion
 from deploy.options import UpOptions
 from deploy.plan import Servers, Spec, Tier, control_plane, kubelets, program
 from deploy.ports import HOST, NoFreePort, free_port, is_free, listening
-from deploy.reach import NATS_PORTS, REDIS_PORTS, complaint, why_unreachable
+from deploy.reach import NATS_PORTS, REDIS_PORTS, complaint, read_along, why_unreachable
 from deploy.remembered import Remembered
 from deploy.servers import NatsServer, RedisServer, ServerMissing, nats_binary, valkey_binary
 
@@ -74,11 +74,13 @@ def _servers(
 ) -> tuple[Servers, list[Spec]]:
     """Where Redis and NATS are, and those of them that we run."""
     specs = []
-    redis_url, nats_url, agent_nats_url = options.redis_url, options.nats_url, options.nats_url
-    seed = None
+    redis_url, nats_url, seed = options.redis_url, options.nats_url, options.nats_listeners_seed
+    agent_nats_url = "" if seed is not None else nats_url
     try:
         if not redis_url:
-            redis = RedisServer(data.redis, data.redis_socket, valkey_binary())
+            password = passwords.ensure(data.redis_password)
+            redis = RedisServer(data.redis, data.redis_socket, valkey_binary(), password)
+            redis.write_config()
             redis_url = redis.url
             probe = Probe(redis=str(redis.socket))
             specs.append(program("redis", Tier.RECORD, redis.command(), probe, supervisor=supervisor))
@@ -111,11 +113,15 @@ def _credentials(data: DataDir, options: UpOptions, server: str) -> ApiQuestion:
 
 def check_reachable(options: UpOptions) -> None:
     """The servers that the user named. Raises UserError: better now than as a control plane that never gets ready."""
+    seed = options.nats_listeners_seed
+    if seed is not None and not (options.nats_url and seed.is_file()):
+        why = f"there is no file {seed}" if options.nats_url else "it is for a NATS of your own, which --nats names"
+        raise UserError(f"--nats-listeners-seed-file: {why}")
     for what, flag, url, ports in (
         ("Redis", "--redis", options.redis_url, REDIS_PORTS),
         ("NATS", "--nats", options.nats_url, NATS_PORTS),
     ):
-        why = complaint(url, ports) if url else ""
+        why = (complaint(url, ports) or read_along(url)) if url else ""
         if why:
             raise UserError(f"{flag}: {why}")
         why = why_unreachable(url, ports) if url else ""

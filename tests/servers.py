@@ -12,6 +12,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import redis
 
 from broker.credentials import Trust, for_api_server
 from deploy.servers import NatsServer, RedisServer, nats_binary, valkey_binary
@@ -74,28 +77,41 @@ class Process:
 
 
 class Redis(Process):
-    """An embedded Redis. `url` is what components take."""
+    """An embedded Redis. `url` is what components take; with `admin_url` a test may do what they may not."""
 
     def __init__(self, directory: Path, *, binary: Path | None = None) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.socket_dir = Path(tempfile.mkdtemp(prefix="bb", dir="/tmp"))
         self.server = RedisServer(
-            directory=directory, socket=self.socket_dir / "redis.sock", binary=binary or valkey_binary()
+            directory=directory,
+            socket=self.socket_dir / "redis.sock",
+            binary=binary or valkey_binary(),
+            password="only for tests",
+            more=("user admin on >admin ~* &* +@all",),
         )
         self.url = self.server.url
+        self.login = self.url.removeprefix("unix://").partition("@")[0]
+        self.admin_url = f"unix://admin:admin@{self.server.socket}"
         super().__init__(self.server.command(), directory / "redis.log")
 
     def start(self) -> None:
+        self.server.write_config()
         self.server.socket.unlink(missing_ok=True)
         self.spawn()
         wait_until(self._answers, what="redis-server ready")
+
+    def ask(self, *command: str | int) -> Any:
+        """One command, as somebody who may do everything."""
+        with redis.Redis.from_url(self.admin_url) as client:
+            return client.execute_command(*command)
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(self.server.socket))
-                probe.sendall(b"PING\r\n")
-                return probe.recv(64).startswith(b"+PONG")
+                probe.sendall(b"AUTH admin admin\r\nPING\r\n")
+                with probe.makefile("rb") as answers:
+                    return [answers.readline(), answers.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
             except OSError:
                 return False
 

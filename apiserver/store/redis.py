@@ -48,12 +48,15 @@ BULK_TIMEOUT_SECONDS = 60.0
 
 SCAN_BATCH = 500
 
+_TLS_FILES = {"ca": "ssl_ca_certs", "cert": "ssl_certfile", "key": "ssl_keyfile"}
+"""How a `rediss://` URL names the CA to trust, and a certificate of our own: `?ca=/path`."""
+
 
 class RedisWire:
     """A `Wire` over one connection of redis-py, with hiredis packing and parsing. See there for the promises."""
 
     def __init__(self, url: str, *, name: str) -> None:
-        options: dict[str, Any] = dict(parse_url(url))
+        options = options_of(url)
         kind: type[AbstractConnection] = options.pop("connection_class", Connection)
         options.update(
             socket_timeout=None,  # deadlines are per round trip, in `exchange`
@@ -147,6 +150,15 @@ class RedisWire:
         await self._connection.disconnect()
 
 
+def options_of(url: str) -> dict[str, Any]:
+    """What the library makes of a URL, in whose query files are named as in that of NATS."""
+    options: dict[str, Any] = dict(parse_url(url))
+    for ours, theirs in _TLS_FILES.items():
+        if ours in options:
+            options[theirs] = options.pop(ours)
+    return options
+
+
 def _refusal(err: ResponseError) -> Refusal:
     message = str(err)
     return Refusal(err.status_code or message.split(" ", 1)[0], message)
@@ -155,9 +167,9 @@ def _refusal(err: ResponseError) -> Refusal:
 class RedisStore:
     """`Store` in Redis; see `apiserver.store.base` for what it promises.
 
-    `url` is `unix:///path`, `redis://` or `rediss://`, with user and password where needed. `outbox_limit_entries`
-    bounds the changes that wait for the bus. `stream`: compare each life of Redis with it before the first commit; None
-    leaves that to the relay. `crash_points` defaults to what the environment arms.
+    `url` is `unix:///path`, `redis://` or `rediss://host:port?ca=/path`, with user and password where needed.
+    `outbox_limit_entries` bounds the changes that wait for the bus. `stream`: compare each life of Redis with it before
+    the first commit; None leaves that to the relay. `crash_points` defaults to what the environment arms.
     """
 
     def __init__(

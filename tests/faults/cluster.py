@@ -144,7 +144,7 @@ class Cluster:
 
     def record(self) -> Record:
         """Raises redis.exceptions.ConnectionError."""
-        with redis.Redis.from_url(self.redis.url) as client:
+        with redis.Redis.from_url(self.redis.admin_url) as client:
             names = sorted(client.scan_iter("{backbeat}:objects:*", count=1000))
             with client.pipeline(transaction=True) as pipe:  # one step: objects and outbox belong together
                 pipe.get("{backbeat}:rv")
@@ -161,7 +161,7 @@ class Cluster:
 
     def drop_lease(self) -> None:
         """No relay has it any more; each may think that it does."""
-        with redis.Redis.from_url(self.redis.url) as client:
+        with redis.Redis.from_url(self.redis.admin_url) as client:
             client.delete("{backbeat}:relay")
 
     async def stream_ends(self) -> tuple[int, int]:

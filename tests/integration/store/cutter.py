@@ -12,11 +12,12 @@ class Cutter:
     """Passes bytes both ways. `cut_requests`: the next commit never arrives. `cut_answers`: it arrives, its answer is
     lost. Both end the connection, once, and count in `cuts`; connections made later work."""
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, *, login: str) -> None:
+        """`login` is the user and password of the URL: `user:password`."""
         self._directory = tempfile.TemporaryDirectory(prefix="cut", dir="/tmp")
         self._target = target
         self.path = Path(self._directory.name) / "cut.sock"
-        self.url = f"unix://{self.path}"
+        self.url = f"unix://{login}@{self.path}"
         self.cut_requests = False
         self.cut_answers = False
         self.answers_lost = asyncio.Event()

@@ -21,7 +21,7 @@ from tests.servers import Redis
 
 @pytest_asyncio.fixture
 async def cutter(redis_server: Redis) -> AsyncIterator[Cutter]:
-    made = Cutter(redis_server.server.socket)
+    made = Cutter(redis_server.server.socket, login=redis_server.login)
     await made.start()
     yield made
     await made.close()

@@ -120,18 +120,18 @@ async def test_a_counter_behind_the_outbox_refuses_and_writes_nothing(store: Red
     assert await store.current_rv() == 1
 
 
-async def test_a_redis_out_of_memory_refuses_and_writes_nothing(store: RedisStore) -> None:
+async def test_a_redis_out_of_memory_refuses_and_writes_nothing(store: RedisStore, redis_server: Redis) -> None:
     await store.commit(commit_of("a"))
-    await store._reads.ask("CONFIG", "SET", "maxmemory", 1)
+    redis_server.ask("CONFIG", "SET", "maxmemory", 1)
     with pytest.raises(StoreUnavailable, match="OOM"):
         await store.commit(commit_of("b"))
-    await store._reads.ask("CONFIG", "SET", "maxmemory", 0)
+    redis_server.ask("CONFIG", "SET", "maxmemory", 0)
     assert await store.commit(commit_of("b")) == 2
 
 
-async def test_a_script_that_the_server_forgot_is_loaded_again(store: RedisStore) -> None:
+async def test_a_script_that_the_server_forgot_is_loaded_again(store: RedisStore, redis_server: Redis) -> None:
     await store.commit(commit_of("a"))
-    await store._reads.ask("SCRIPT", "FLUSH")
+    redis_server.ask("SCRIPT", "FLUSH")
     results = await asyncio.gather(*(store.commit(commit_of(f"b{i}")) for i in range(10)))
     assert sorted(results) == list(range(2, 12))
 
@@ -149,7 +149,7 @@ async def test_a_list_is_a_snapshot_and_a_scan_reaches_everything(store: RedisSt
 
 
 async def test_two_control_planes_share_one_redis_without_meeting(redis_server: Redis) -> None:
-    one, two = RedisStore(redis_server.url, cluster="one"), RedisStore(redis_server.url, cluster="two")
+    one, two = RedisStore(redis_server.admin_url, cluster="one"), RedisStore(redis_server.admin_url, cluster="two")
     assert await one.commit(commit_of("a")) == 1
     assert await two.commit(commit_of("a")) == 1
     assert await two.get(Key(CONFIGMAPS, "default", "b")) is None

@@ -81,8 +81,8 @@ def _answering(listener: socket.socket, answer: bytes | None) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (b"+PONG\r\n", State.HEALTHY),
-        (b"-LOADING Redis is loading the dataset in memory\r\n", State.STARTING),
+        (b"+OK\r\n+PONG\r\n", State.HEALTHY),
+        (b"+OK\r\n-LOADING Redis is loading the dataset in memory\r\n", State.STARTING),
         (None, State.UNHEALTHY),
     ],
 )
