@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -125,13 +126,13 @@ def written(changes: Sequence[Change], placings: Sequence[Placed]) -> Iterator[s
 
 
 def counted(changes: Sequence[Change]) -> Iterator[str]:
-    before = 0
+    counts: dict[str, int] = defaultdict(int)
     for change in changes:
-        if change.ours and change.key == COUNTER:
-            count = int(change.object["data"]["n"])
+        if change.ours and change.key.endswith(COUNTER):
+            before, count = counts[change.key], int(change.object["data"]["n"])
             if count != before + 1:
                 yield f"change {change.number} counts {count} after {before}"
-            before = count
+            counts[change.key] = count
 
 
 def watched(changes: Sequence[Change], watching: Watching) -> Iterator[str]:

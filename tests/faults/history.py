@@ -9,7 +9,12 @@ import enum
 from dataclasses import dataclass, field
 from typing import Literal
 
+import orjson
+
 Kind = Literal["ADDED", "MODIFIED", "DELETED"]
+
+ANY_VERSION = -1
+"""As the version that a write is made against: whatever there is."""
 
 
 class Outcome(enum.Enum):
@@ -20,7 +25,8 @@ class Outcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """`value` is unique among all writes. For deletions: of the version that was to be deleted, at `base_rv`."""
+    """`value` is unique among all writes. `base_rv`: the version that is to be replaced or deleted; 0 where there is to
+    be none yet, ANY_VERSION for a patch."""
 
     key: str
     kind: Kind
@@ -35,6 +41,17 @@ class Write:
     """The object as the server answered it."""
     why: str = ""
 
+    @property
+    def held(self) -> str:
+        """What the object holds once this is done."""
+        return self.value
+
+    @property
+    def status(self) -> int:
+        """Of a refusal; 0 where nothing was answered."""
+        first = self.why.partition(" ")[0]
+        return int(first) if first.isdecimal() else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -45,6 +62,11 @@ class Read:
     ended: float
     rv: int
     answer: bytes = b""
+
+    @property
+    def held(self) -> str:
+        """The value that was found."""
+        return str(orjson.loads(self.answer)["data"]["v"])
 
 
 @dataclass(slots=True)

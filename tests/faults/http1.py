@@ -102,9 +102,10 @@ class HttpConnection:
 
     def _head_and_body(self, method: str, path: str, body: Any) -> bytes:
         data = b"" if body is None else body if isinstance(body, bytes) else orjson.dumps(body)
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: {self._place.host}\r\nAuthorization: Bearer {self._place.token}\r\n"
-            f"Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+            f"Accept: application/json\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n\r\n"
         )
         return head.encode() + data
 

@@ -3,6 +3,7 @@
 Each writer owns some ConfigMaps and creates, updates and deletes them in turn, always against the resourceVersion that
 it knows. After anything but an acknowledgement it reads until it knows again. Beside them, counters: all writers add
 one to the same object by read and conditional write, so that a lost update shows as a number that is there twice.
+Other clients, such as those of `tests.faults.registers`, may be given. What each of them does is chosen by the seed.
 """
 
 from __future__ import annotations
@@ -10,36 +11,55 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import orjson
+
 from tests.conftest import eventually
-from tests.faults.history import History, Kind, Outcome, Read, Write
+from tests.faults.history import ANY_VERSION, History, Kind, Outcome, Read, Write
 from tests.faults.http1 import Answer, HttpConnection, Place, Unanswered, Unreached
 
 NAMESPACE = "default"
 CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 COUNTER = "counter"
 PAUSE_SECONDS = 0.05
-UPDATES_BEFORE_DELETION = 3
+DELETIONS = 0.25
+"""Of the writes to an object that is there."""
 
 _NOTHING_WRITTEN = frozenset({400, 403, 404, 409, 413, 422, 429, 503})
 
 
 class Load:
     """`places`: writers spread over them, and each goes on at the next one when its own does not answer.
-    `padding`: bytes that each object has beside its value."""
+    `padding`: bytes that each object has beside its value. `pause_seconds`: between two writes of one writer. `name`:
+    what the names of clients, and so of their objects and values, begin with. `others`: more clients."""
 
     def __init__(
-        self, places: Sequence[Place], *, writers: int = 12, keys: int = 4, counters: int = 2, padding: int = 0
+        self,
+        places: Sequence[Place],
+        *,
+        writers: int = 12,
+        keys: int = 4,
+        counters: int = 2,
+        padding: int = 0,
+        pause_seconds: float = 0.01,
+        name: str = "",
+        seed: int = 0,
+        others: Sequence[Callable[[Load, Sequence[Place]], Client]] = (),
     ) -> None:
         self.history = History()
+        self.name = name
+        self.seed = seed
+        self.pause_seconds = pause_seconds
         self.padding = "x" * padding
         self.stopping = False
         own = [_Writer(self, f"w{n}", _turned(places, n), keys=keys) for n in range(writers)]
         shared = [_Counter(self, f"c{n}", _turned(places, n)) for n in range(counters)]
-        self._clients: list[_Client] = [*own, *shared]
+        more = [make(self, _turned(places, n)) for n, make in enumerate(others)]
+        self._clients: list[Client] = [*own, *shared, *more]
 
     def again(self) -> contextlib.AbstractAsyncContextManager[Load]:
         """The same clients go on."""
@@ -89,12 +109,13 @@ def _turned(places: Sequence[Place], by: int) -> list[Place]:
     return [*places[shift:], *places[:shift]]
 
 
-class _Client:
+class Client:
     """One client with one connection at a time."""
 
     def __init__(self, load: Load, name: str, places: Sequence[Place]) -> None:
-        self.name = name
+        self.name = load.name + name
         self._load = load
+        self._choose = random.Random(f"{load.seed}-{self.name}")
         self._connections = itertools.cycle([HttpConnection(place) for place in places])
         self._count = len(places)
         self._connection = next(self._connections)
@@ -134,17 +155,21 @@ class _Client:
             await self._elsewhere()
         return write
 
-    async def _read(self, key: str) -> Read:
+    async def _read(self, key: str, *, by_list: bool = False) -> Read:
         """Until a server answers it. What was answered otherwise is not recorded: it says nothing."""
+        path = f"{CONFIGMAPS}?fieldSelector=metadata.name%3D{key}" if by_list else f"{CONFIGMAPS}/{key}"
         while True:
             started = time.monotonic()
             try:
-                answer = await self._connection.request("GET", f"{CONFIGMAPS}/{key}")
+                answer = await self._connection.request("GET", path)
             except (Unreached, Unanswered):
                 await self._elsewhere()
                 continue
             if answer.status in (200, 404):
                 found = answer.body if answer.status == 200 else b""
+                if by_list:
+                    items = answer.json()["items"]
+                    found = orjson.dumps(items[0]) if items else b""
                 read = Read(key, started, time.monotonic(), _rv_of(found), found)
                 self._load.history.reads.append(read)
                 return read
@@ -155,46 +180,45 @@ class _Client:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-class _Writer(_Client):
+class _Writer(Client):
     """The only one that writes to its keys."""
 
     def __init__(self, load: Load, name: str, places: Sequence[Place], *, keys: int) -> None:
         super().__init__(load, name, places)
-        self._known: dict[str, int | None] = {f"{name}-key-{n}": 0 for n in range(keys)}
+        self._known: dict[str, int | None] = {f"{self.name}-key-{n}": 0 for n in range(keys)}
         """The resourceVersion of each; 0: there is none; None: to be read."""
-        self._updates: dict[str, int] = dict.fromkeys(self._known, 0)
-        self._turn = itertools.cycle(self._known)
+        self._keys = list(self._known)
 
     async def _step(self) -> None:
-        key = next(self._turn)
+        key = self._choose.choice(self._keys)
         known = self._known[key]
         if known is None:
             known = self._known[key] = (await self._read(key)).rv
-        kind = self._next_kind(key, known)
+        kind = self._next_kind(known)
         value = self._value()
         write = await self._write(key, kind, base_rv=known, value=value, data={"v": value, "p": self._load.padding})
         if write.outcome is not Outcome.ACKNOWLEDGED:
             self._known[key] = None
         else:
             self._known[key] = write.rv
+            await asyncio.sleep(self._load.pause_seconds)
 
-    def _next_kind(self, key: str, known: int) -> Kind:
+    def _next_kind(self, known: int) -> Kind:
         if known == 0:
-            self._updates[key] = 0
             return "ADDED"
-        self._updates[key] += 1
-        return "MODIFIED" if self._updates[key] <= UPDATES_BEFORE_DELETION else "DELETED"
+        return "DELETED" if self._choose.random() < DELETIONS else "MODIFIED"
 
 
-class _Counter(_Client):
+class _Counter(Client):
     """One of several that count in the same object."""
 
     async def _step(self) -> None:
-        read = await self._read(COUNTER)
+        key = f"{self._load.name}{COUNTER}"
+        read = await self._read(key)
         value = self._value()
         count = 1 + (int(_data_of(read.answer)["n"]) if read.rv else 0)
         await self._write(
-            COUNTER,
+            key,
             "MODIFIED" if read.rv else "ADDED",
             base_rv=read.rv,
             value=value,
@@ -207,6 +231,8 @@ def _request_of(key: str, kind: Kind, *, base_rv: int, data: dict[str, str]) -> 
     if kind == "DELETED":
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"resourceVersion": str(base_rv)}}
         return "DELETE", f"{CONFIGMAPS}/{key}", options
+    if base_rv == ANY_VERSION:
+        return "PATCH", f"{CONFIGMAPS}/{key}", {"data": data}
     metadata = {"name": key, **({"resourceVersion": str(base_rv)} if base_rv else {})}
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
     return ("POST", CONFIGMAPS, body) if kind == "ADDED" else ("PUT", f"{CONFIGMAPS}/{key}", body)
