@@ -70,7 +70,7 @@ def write_json(
     machine: Machine,
     parameters: Mapping[str, Any],
     results: Mapping[str, Any],
-    costs: Iterable[Cost],
+    costs: Iterable[Cost] = (),
 ) -> None:
     told = {
         "benchmark": benchmark,
