@@ -25,7 +25,8 @@ log = structlog.get_logger(__name__)
 Obj = dict[str, Any]
 EventType = Literal["Normal", "Warning"]
 
-_QUEUE = 2000
+_QUEUE = 10_000
+"""Of a burst that is larger, what comes last is dropped."""
 _MESSAGE_LENGTH = 1024
 _NAME_LENGTH = 253
 

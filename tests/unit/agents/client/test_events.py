@@ -97,7 +97,7 @@ async def test_what_cannot_be_told_is_dropped_and_the_rest_goes_on() -> None:
 
 async def test_more_events_than_can_wait_are_dropped_at_once() -> None:
     recorder = EventRecorder(Api(), component="x")  # type: ignore[arg-type]
-    for n in range(2100):
+    for n in range(10_100):
         recorder.event(POD, "Normal", "R", str(n))
     assert recorder.dropped == 100
 
