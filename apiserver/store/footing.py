@@ -2,8 +2,8 @@
 
 Each life of a Redis server (its run id) is compared with the stream once by each API server, before its first commit
 goes into it: a record that is behind would give out numbers that the stream has. What was found is written into Redis,
-so that a server which can't reach the bus may rely on another one, or on its own last life. Where nobody compared, the
-highest number that this process has seen stands for the stream's end; a process that has seen none waits for the bus.
+by relays too, so that a server which can't reach the bus may rely on another one, or on its own last life. Where nobody
+compared, the highest number that this process has seen stands for the stream's end; a process that has seen none waits.
 
 Not promised: that a Redis which went back, while the bus is away from this process alone, is recognised when another
 API server had published more than this one has seen. The relay finds out when the bus is back, and commits stop.
@@ -54,6 +54,7 @@ class Footing:
         if end is None:
             if (compared_in or b"").decode() != identity:
                 self._compare_with_memory(last, max(committed, self._stream.seen()))
+                await self._ask("SET", self._keys.compared, identity)
         else:
             # NB: the number goes in even when it forbids commits: it tells the other API servers, and /readyz.
             await self._ask("MSET", self._keys.stream, end, self._keys.compared, identity)

@@ -52,6 +52,15 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
+_REPORT = """
+redis.call('SET', KEYS[1], ARGV[1])
+local server = redis.pcall('INFO', 'server')
+local life = type(server) == 'string' and string.match(server, 'run_id:(%w+)')
+if life then redis.call('SET', KEYS[2], life) end
+return 1
+"""
+"""From here on the commit script knows where the stream is, in this life of the server (see `store.footing`)."""
+
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
 
 
@@ -99,7 +108,8 @@ class RedisOutbox:
         await self._ask("EVAL", _RELEASE, 1, self._keys.lease, holder)
 
     async def report_stream(self, last_sequence: int) -> None:
-        await self._ask("SET", self._keys.stream, last_sequence)
+        keys = (self._keys.stream, self._keys.compared)
+        await self._ask("EVAL", _REPORT, len(keys), *keys, last_sequence)
 
     async def _ask(self, *command: Argument) -> Any:
         try:

@@ -112,3 +112,23 @@ async def test_an_emptied_redis_is_not_written_to(redis_server: Redis) -> None:
         bus.end = None
         with pytest.raises(RecordBehindStream, match="is at 0 and the stream is at 1"):
             await store.commit(commit_of("b"))
+
+
+async def test_a_relay_that_told_where_the_stream_is_has_compared_for_all(redis_server: Redis) -> None:
+    async with Bus(None).store(redis_server) as store, Bus(None).store(redis_server) as other:
+        await other.outbox.report_stream(0)
+        assert await store.commit(commit_of("a")) == 1
+        await start_again(redis_server)
+        await other.outbox.report_stream(5)
+        with pytest.raises(RecordBehindStream):
+            await store.commit(commit_of("b"))
+
+
+async def test_what_one_store_knows_by_memory_counts_for_the_others(redis_server: Redis) -> None:
+    bus, fresh = Bus(0), Bus(None)
+    async with bus.store(redis_server) as store, fresh.store(redis_server) as other:
+        await store.commit(commit_of("a"))
+        await start_again(redis_server)
+        bus.end = None
+        await store.commit(commit_of("b"))
+        assert await other.commit(commit_of("c")) == 3
