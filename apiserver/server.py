@@ -50,8 +50,9 @@ from apiserver.rest.virtual import Virtual
 from apiserver.settings import ServerSettings
 from apiserver.store.base import StoredResource
 from apiserver.store.footing import StreamView
+from apiserver.store.keyring import Keyring
 from apiserver.store.redis import RedisStore
-from apiserver.store.seal import Sealer, load_keys
+from apiserver.store.seal import Sealer
 from apiserver.subscriptions.access import Access
 from apiserver.subscriptions.credentials import BusAddress, CredentialDesk
 from apiserver.subscriptions.keeper import Keeper
@@ -111,7 +112,8 @@ class Server:
         holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         relaying = RelaySettings(margin=min(RelaySettings().margin, settings.outbox_limit_entries // 4))
         self._relay = Relay(self._connection, self._store.outbox, stream, holder=holder, settings=relaying)
-        self._sealer = Sealer(load_keys(settings.secrets_key_file))
+        keys = _keyring(settings)
+        self._sealer = Sealer(keys.load(), reload=keys.load)
         self._cache = Cache(self._store, self._connection, sealer=self._sealer, fields_of=self._fields_of)
         watching = WatchSettings(max_lag_bytes=settings.watch_lag_limit_bytes)
         self._hub = WatchHub(self._cache, self._connection, watching)
@@ -242,6 +244,11 @@ class Server:
             ssl_ca_certs=str(s.client_ca_file) if s.client_ca_file else None,
             ssl_cert_reqs=ssl.CERT_OPTIONAL if s.client_ca_file else ssl.CERT_NONE,
         )
+
+
+def _keyring(settings: ServerSettings) -> Keyring:
+    given = settings.secrets_keys
+    return Keyring(settings.secrets_key_file, given.get_secret_value() if given is not None else "")
 
 
 def _seed_of(settings: ServerSettings) -> KeyPair | None:

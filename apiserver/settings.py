@@ -43,8 +43,10 @@ class ServerSettings(BaseModel):
     token_auth_file: Path | None = None
     """CSV lines `token,user,uid,"group1,group2"`, as kube-apiserver's `--token-auth-file`."""
     service_account_key_file: Path | None = None
-    secrets_key_file: Path
-    """Keys that Secrets are encrypted with; created when missing."""
+    secrets_key_file: Path | None = None
+    """Keys that Secrets are encrypted with, the first one writes; created when missing."""
+    secrets_keys: SecretStr | None = None
+    """The same without a file: base64 keys, separated by commas or spaces. They come before those of the file."""
     cluster_name: str = Field(default="backbeat", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     """The hash tag of the Redis keys: one Redis may hold several control planes."""
     health_file: Path | None = None
@@ -70,4 +72,6 @@ class ServerSettings(BaseModel):
         for path in named:
             if path is not None and not path.is_file():
                 raise ValueError(f"no such file: {path}")
+        if self.secrets_key_file is None and not (self.secrets_keys and self.secrets_keys.get_secret_value().strip()):
+            raise ValueError("Secrets need a key: name a secrets_key_file, or give secrets_keys")
         return self

@@ -23,11 +23,11 @@ from typing import Protocol
 
 import structlog
 
-from apiserver.cache.feed import Gap, NotAChange, Parts, Published, parts_of
+from apiserver.cache.feed import Gap, NotAChange, Published, parts_of
 from apiserver.cache.objects import Cached, FieldsOf, Matcher, key_of
 from apiserver.cache.table import ContinueToken, ListPage, Table, WindowChange
 from apiserver.store.base import Store, StoredResource, StoreUnavailable
-from apiserver.store.seal import Sealer, Unsealable
+from apiserver.store.seal import Sealer
 from broker import subjects
 from broker.connection import Connection
 from broker.errors import StreamExpired
@@ -69,10 +69,6 @@ class Listener(Protocol):
         """What was heard until now no longer connects to what will be heard."""
         ...
 
-    def unreadable(self, resource: StoredResource, why: str) -> None:
-        """A change of this resource can't be shown."""
-        ...
-
 
 class Cache:
     """See the module's docstring. `run` is one task; all else is called from its event loop."""
@@ -92,7 +88,6 @@ class Cache:
         self._fields_of = fields_of
         self._settings = settings
         self._tables: dict[StoredResource, Table] = {}
-        self._unreadable: dict[tuple[StoredResource, str], str] = {}
         self._loaded = False
         self._ready = asyncio.Event()
         self._rv = 0
@@ -132,11 +127,9 @@ class Cache:
         return found
 
     def get(self, resource: StoredResource, namespace: str, name: str) -> Cached | None:
-        """The object as of `rv`. Raises Unsealable."""
-        key = key_of(namespace, name)
-        self.check_readable(resource, namespace, key)
+        """The object as of `rv`."""
         table = self._tables.get(resource)
-        return table.get(key) if table is not None else None
+        return table.get(key_of(namespace, name)) if table is not None else None
 
     def list(
         self,
@@ -148,14 +141,8 @@ class Cache:
         after: ContinueToken | None = None,
     ) -> ListPage:
         """A page, or everything (limit 0), of the state at `rv`; with a token, of the state that the token names.
-        Raises SnapshotExpired when that is too far back, Unsealable."""
-        self.check_readable(resource, namespace)
+        Raises SnapshotExpired when that is too far back."""
         return self.table(resource).list(namespace=namespace, match=match, limit=limit, after=after, rv=self._rv)
-
-    def check_readable(self, resource: StoredResource, namespace: str, key: str = "") -> None:
-        for (broken, broken_key), why in self._unreadable.items():
-            if broken == resource and (broken_key == key if key else broken_key.startswith(namespace)):
-                raise Unsealable(why)
 
     async def wait_ready(self) -> None:
         await self._ready.wait()
@@ -219,13 +206,10 @@ class Cache:
     async def _load(self) -> None:
         first = await self._store.current_rv()
         self._tables = {}
-        self._unreadable = {}
         for resource in await self._store.resources():
             table = self.table(resource)
             async for batch in self._store.scan(resource):
-                table.load(
-                    [one for key, stored in batch if (one := self._opened(resource, key, stored.rv, stored.json))]
-                )
+                table.load([Cached(key, stored.rv, self.sealer.show(stored.json)) for key, stored in batch])
         self._target = await self._store.current_rv()
         self._rv = first
         self.last_subject = ""
@@ -241,19 +225,6 @@ class Cache:
             await self.catch_up_from_store()
         except StoreUnavailable as err:
             log.info("the load is completed from the stream", reason=str(err))
-
-    def _opened(self, resource: StoredResource, key: str, rv: int, raw: bytes) -> Cached | None:
-        try:
-            return Cached(key, rv, self.sealer.unseal(raw))
-        except Unsealable as err:
-            self._mark_unreadable(resource, key, str(err))
-            return None
-
-    def _mark_unreadable(self, resource: StoredResource, key: str, why: str) -> None:
-        log.error("an object can't be opened", resource=resource.resource, key=key, reason=why)
-        self._unreadable[(resource, key)] = why
-        for listener in self._listeners:
-            listener.unreadable(resource, why)
 
     async def _follow(self) -> None:
         while True:
@@ -290,24 +261,10 @@ class Cache:
             log.error("a foreign message stands in the stream", reason=str(err))
             return
         table = self.table(parts.resource)
-        try:
-            plain = self.sealer.unseal(parts.object)
-        except Unsealable as err:
-            self._apply_unreadable(table, parts, published.rv, str(err))
-            return
-        if self._unreadable:
-            self._unreadable.pop((parts.resource, parts.key), None)
+        plain = self.sealer.show(parts.object)
         change = table.apply(parts.type, Cached(parts.key, published.rv, plain))
         if change is not None:
             taken.append(Applied(table, change, published.body if plain is parts.object else None))
-
-    def _apply_unreadable(self, table: Table, parts: Parts, rv: int, why: str) -> None:
-        """The change can't be shown or undone, so the window ends here and watchers of the resource end too."""
-        self._mark_unreadable(parts.resource, parts.key, why)
-        if parts.type == "DELETED":
-            self._unreadable.pop((parts.resource, parts.key))
-            table.drop(parts.key)
-        table.forget_window(rv)
 
     def _settle_if_exact(self) -> None:
         """The load is complete once its second number is reached: from here on the windows are true."""

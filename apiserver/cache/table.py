@@ -98,10 +98,6 @@ class Table:
         self._remember(change)
         return change
 
-    def drop(self, key: str) -> None:
-        """Remove an object whose deletion can't be shown."""
-        self._objects.pop(key, None)
-
     def forget_window(self, floor: int) -> None:
         """What came before `floor` is not known well enough to be undone or replayed."""
         self._window.clear()

@@ -40,7 +40,7 @@ from apiserver.history.asked import Asked, Target, filters, read
 from apiserver.rest.http import Response, Stream
 from apiserver.rest.request import HttpRequest
 from apiserver.rest.routes import not_allowed
-from apiserver.store.seal import Sealer, Unsealable
+from apiserver.store.seal import Sealer
 from apiserver.subscriptions.access import Access
 from broker import subjects
 from broker.change import BadFrame, Change, frame
@@ -135,8 +135,6 @@ class Changes:
                     yield self._line(change)
         except StreamExpired as err:
             yield _failure(_expired(err))
-        except Unsealable as err:
-            yield _failure(status.InternalError(f"Internal error occurred: {err}"))
         except BusUnavailable as err:
             yield _failure(status.ServiceUnavailable(f"the stream cannot be read: {err}"))
 
@@ -168,7 +166,7 @@ class Changes:
             sealed = change.object_bytes
         except BadFrame:
             return orjson.dumps({"type": "ERROR", "object": {"message": "a foreign message stands in the stream"}})
-        plain = self._sealer.unseal(sealed)
+        plain = self._sealer.show(sealed)
         return change.body if plain is sealed else frame(change.type, plain)
 
 

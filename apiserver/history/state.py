@@ -39,7 +39,7 @@ class Snapshots:
         self._sealer = sealer
 
     async def table_at(self, resource: StoredResource, rv: int) -> Table:
-        """Raises StreamExpired, TooMuchChanged, BusUnavailable, Unsealable."""
+        """Raises StreamExpired, TooMuchChanged, BusUnavailable."""
         now = self._cache.rv
         present = self._cache.list(resource).items
         extract = self._cache.table(resource).extract
@@ -75,4 +75,4 @@ class Snapshots:
         found = await last_change(self._connection, found_by, up_to=rv)
         if found is None:
             raise StreamExpired(rv, first.rv)
-        return Cached(key, found.rv, self._sealer.unseal(found.object_bytes))
+        return Cached(key, found.rv, self._sealer.show(found.object_bytes))

@@ -95,7 +95,7 @@ async def delete_object(
 ) -> tuple[Current, bool]:
     """(the object as it is now or last was, whether it is gone). Raises NotFound, Conflict, Forbidden."""
     for _ in range(_TRIES):
-        current = await records.get(endpoint, call.namespace, name)
+        current = await records.get(endpoint, call.namespace, name, even_unreadable=True)
         obj = current.parse()
         check_preconditions(endpoint, obj, options)
         await _admit(call, endpoint, name, obj)

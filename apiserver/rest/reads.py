@@ -35,7 +35,6 @@ from apiserver.rest.present import CACHE_WAIT_SECONDS, Present
 from apiserver.rest.records import Current, Records
 from apiserver.rest.selection import matcher_of
 from apiserver.store.base import StoredResource
-from apiserver.store.seal import Unsealable
 from apiserver.watch import View, WatchHub, WatchOptions
 from apiserver.watch.frames import too_large
 from broker.errors import BusUnavailable, StreamExpired, StreamMissing
@@ -111,8 +110,6 @@ class Reader:
             raise (continuation.too_old(after) if after.key else status.Expired(_LIST_TOO_OLD)) from err
         except (BusUnavailable, StreamMissing) as err:
             raise status.ServiceUnavailable(f"the stream cannot be read: {err}", retry_after_seconds=1) from err
-        except Unsealable as err:
-            raise status.internal_error(err) from err
 
     async def _snapshot(self, options: ListOptions) -> ContinueToken | None:
         """The state that a LIST shows, once it can be had. None stands for what the cache holds."""

@@ -99,14 +99,17 @@ class Records:
         self.catch_up = catch_up
         """Waits until `each` and `lookup` show everything that was committed before now."""
 
-    async def find(self, endpoint: Endpoint, namespace: str, name: str) -> Current | None:
+    async def find(
+        self, endpoint: Endpoint, namespace: str, name: str, *, even_unreadable: bool = False
+    ) -> Current | None:
+        """`even_unreadable`: of a sealed object that can't be opened, what can be read. Raises InternalError else."""
         try:
             stored = await self._store.get(endpoint.key(namespace, name))
         except StoreUnavailable as err:
             raise unavailable(err) from err
         if stored is None:
             return None
-        raw = self._opened(stored.json)
+        raw = self._sealer.show(stored.json) if even_unreadable else self._opened(stored.json)
         if endpoint.converted:
             raw = orjson.dumps(endpoint.from_storage(orjson.loads(raw)))
         return Current(stored.rv, raw)
@@ -117,9 +120,9 @@ class Records:
         except Unsealable as err:
             raise status.internal_error(err) from err
 
-    async def get(self, endpoint: Endpoint, namespace: str, name: str) -> Current:
-        """Raises NotFound."""
-        found = await self.find(endpoint, namespace, name)
+    async def get(self, endpoint: Endpoint, namespace: str, name: str, *, even_unreadable: bool = False) -> Current:
+        """Raises NotFound, InternalError as `find`."""
+        found = await self.find(endpoint, namespace, name, even_unreadable=even_unreadable)
         if found is None:
             raise status.not_found(endpoint.resource.plural, endpoint.resource.group, name)
         return found

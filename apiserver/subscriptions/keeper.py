@@ -30,7 +30,6 @@ from apiserver.rest import update
 from apiserver.rest.endpoint import Endpoint, Endpoints
 from apiserver.rest.records import Current, Records
 from apiserver.rest.system import system_call
-from apiserver.store.base import StoredResource
 from apiserver.subscriptions import spec
 from apiserver.subscriptions.progress import Care, care_for, edge_of, is_told, is_worth_a_write, progress_of, status_of
 from apiserver.subscriptions.spec import SUBSCRIPTIONS, Wanted
@@ -82,9 +81,6 @@ class Keeper:
 
     def reloading(self) -> None:
         self._known.clear()
-
-    def unreadable(self, resource: StoredResource, why: str) -> None:
-        """Subscriptions are never sealed."""
 
     async def run(self) -> None:
         """Keep until cancelled."""

@@ -86,8 +86,8 @@ class FromWindow:
 
 
 class FromHistory:
-    """What the stream holds after a number, and then what the window holds. Waits while the bus is away.
-    Raises StreamExpired, Unsealable."""
+    """What the stream holds after a number, and then what the window holds. Waits while the bus is away. Raises
+    StreamExpired."""
 
     def __init__(self, cache: Cache, group: Group, open_replay: Callable[[int], Replay], *, after_rv: int) -> None:
         self.place: Chunk | None = None

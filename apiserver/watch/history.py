@@ -27,7 +27,7 @@ from broker.tail import tail
 
 
 class Replay:
-    """One watcher's way from `after_rv` to the window. Raises StreamExpired, BusUnavailable, Unsealable."""
+    """One watcher's way from `after_rv` to the window. Raises StreamExpired, BusUnavailable."""
 
     def __init__(self, cache: Cache, connection: Connection, sealer: Sealer, view: View, *, after_rv: int) -> None:
         self.covered = after_rv
@@ -67,7 +67,7 @@ class Replay:
             return None  # the cache has said so in the log
         if parts.resource != self._view.resource or not parts.key.startswith(self._prefix):
             return None
-        plain = self._sealer.unseal(parts.object)
+        plain = self._sealer.show(parts.object)
         now = Cached(parts.key, change.rv, plain)
         before, unknown = await self._before(change.rv, parts) if self._view.match is not None else (None, False)
         self._known[parts.key] = None if parts.type == "DELETED" else now
@@ -89,7 +89,7 @@ class Replay:
         was = parts_of(earlier)
         if was.type == "DELETED":
             return None, False
-        return Cached(parts.key, earlier.rv, self._sealer.unseal(was.object)), False
+        return Cached(parts.key, earlier.rv, self._sealer.show(was.object)), False
 
 
 def _filters(view: View, newest_subject: str) -> list[str]:

@@ -10,7 +10,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from apiserver.api.status import ServiceUnavailable, TooManyRequests, internal_error
+from apiserver.api.status import ServiceUnavailable, TooManyRequests
 from apiserver.cache import Cache
 from apiserver.cache.cache import Applied
 from apiserver.store.base import StoredResource
@@ -48,12 +48,11 @@ class WatchHub:
     async def watch(self, view: View, options: WatchOptions) -> Watcher:
         """A watcher that begins where the options say; one that asks for what retention has removed ends with an ERROR
         frame (410), as upstream's. Raises Timeout (504) for a resourceVersion that is not reached in time,
-        TooManyRequests (429) while the cache loads, ServiceUnavailable (503) when the server stops, Unsealable."""
+        TooManyRequests (429) while the cache loads, ServiceUnavailable (503) when the server stops."""
         await self._reach(options.after_rv)
         # From here on nothing is awaited: the table, the window and the end of the chain belong together.
         if self._closed:
             raise ServiceUnavailable("the server is shutting down", retry_after_seconds=1)
-        self._cache.check_readable(view.resource, view.namespace)
         group = self._group(view)
         watcher = Watcher(
             self._cache,
@@ -147,13 +146,6 @@ class WatchHub:
             watcher.expire(self._cache.rv)
         for group in list(self._groups.values()):
             self._drop(group)
-
-    def unreadable(self, resource: StoredResource, why: str) -> None:
-        """Called by the cache when it can't open an object of the resource."""
-        for watcher in list(self._watchers):
-            if watcher.group.view.resource == resource:
-                watcher.end(internal_error(why))
-                self._drop(watcher.group)
 
 
 class _OpenReplay:

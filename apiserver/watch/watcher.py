@@ -18,9 +18,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from apiserver.api.status import StatusError, internal_error
+from apiserver.api.status import StatusError
 from apiserver.cache import Cache
-from apiserver.store.seal import Unsealable
 from apiserver.watch import frames
 from apiserver.watch.beginning import Beginning
 from apiserver.watch.group import Chunk, Group, collect
@@ -175,9 +174,6 @@ class Watcher(AsyncIterator[bytes]):
             return None  # `end` was called
         except StreamExpired as err:
             self.end(frames.too_old(self._shown_rv, err.first - 1))
-            return None
-        except Unsealable as err:
-            self.end(internal_error(err))
             return None
         if beginning.place is not None and self.place is None and self._ending is None:
             self.place = beginning.place

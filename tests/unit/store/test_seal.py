@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from apiserver.store.base import StoredResource
-from apiserver.store.seal import KeyFileError, Sealer, SealingKey, Unsealable, load_keys
+from apiserver.store.keyring import SealingKey
+from apiserver.store.seal import UNREADABLE, Sealer, Unsealable, key_id_of
 
 
 def secret(**changes: Any) -> dict[str, Any]:
@@ -104,29 +103,40 @@ def test_secrets_are_sealed_and_nothing_else(sealer: Sealer) -> None:
         sealer.seal(secret(kind="ConfigMap"))
 
 
-def test_a_missing_key_file_is_made_for_its_owner_only(tmp_path: Path) -> None:
-    path = tmp_path / "keys" / "secrets.key"
-    keys = load_keys(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert load_keys(path) == keys
-    assert len(keys) == 1
-    assert list(path.parent.iterdir()) == [path]
-    assert base64.b64encode(keys[0].secret).decode() not in repr(keys)
-
-
-def test_a_key_file_may_hold_old_keys_and_comments(tmp_path: Path) -> None:
-    path = tmp_path / "keys"
-    secrets = [os.urandom(32), os.urandom(32)]
-    path.write_text("# newest first\n\n" + "\n".join(base64.b64encode(s).decode() for s in secrets) + "\n")
-    assert [key.secret for key in load_keys(path)] == secrets
+def test_what_cannot_be_opened_is_shown_as_far_as_it_can_be_read(sealer: Sealer) -> None:
+    raw = orjson.dumps(sealer.seal(secret()))
+    key = SealingKey.new()
+    shown = orjson.loads(Sealer([key]).show(raw))
+    assert shown.keys() == {"apiVersion", "kind", "metadata"}
+    told = shown["metadata"].pop("annotations")[UNREADABLE]
+    assert told == f"Secret shop/db was sealed with the key {sealer.key_id}, which this server does not have"
+    assert shown["metadata"] == orjson.loads(raw)["metadata"]
+    assert orjson.loads(sealer.show(raw)) == secret()
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"),
-    [("", "holds no key"), ("not base64!", "line 1: not base64"), ("c2hvcnQ=", "5 bytes, it must have 32")],
+    "envelope", [{"keyID": None}, {"keyID": "x"}, {"keyID": "KEY"}, {"keyID": "KEY", "ciphertext": "e"}]
 )
-def test_a_bad_key_file_says_what_is_wrong(tmp_path: Path, content: str, complaint: str) -> None:
-    path = tmp_path / "keys"
-    path.write_text(content)
-    with pytest.raises(KeyFileError, match=complaint):
-        load_keys(path)
+def test_a_broken_envelope_is_an_error_of_that_object_alone(sealer: Sealer, envelope: dict[str, Any]) -> None:
+    if envelope["keyID"] == "KEY":
+        envelope = {**envelope, "keyID": sealer.key_id}
+    raw = orjson.dumps({**sealer.seal(secret()), "sealed": envelope})
+    with pytest.raises(Unsealable):
+        sealer.unseal(raw)
+    assert UNREADABLE in orjson.loads(sealer.show(raw))["metadata"]["annotations"]
+
+
+def test_a_key_that_is_missing_is_looked_for_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = SealingKey.new(), SealingKey.new()
+    given = [old]
+    sealer = Sealer(given, reload=lambda: given)
+    raw = orjson.dumps(Sealer([new]).seal(secret()))
+    with pytest.raises(Unsealable):
+        sealer.unseal(raw)
+    given.insert(0, new)
+    with pytest.raises(Unsealable):  # not so soon
+        sealer.unseal(raw)
+    monkeypatch.setattr("apiserver.store.seal.RELOAD_SECONDS", 0.0)
+    assert orjson.loads(sealer.unseal(raw)) == secret()
+    assert sealer.key_ids == [new.id, old.id]
+    assert key_id_of(orjson.dumps(sealer.seal(secret()))) == new.id
