@@ -72,12 +72,12 @@ class _Page:
     finished: bool = False
 
     async def fill(self) -> None:
-        if self.changes or self.finished:
+        if self.changes or self.finished or self.after >= self.up_to:
             return
         request = {
             "seq": self.after + 1,
             "next_by_subj": self.subject_filter,
-            "batch": PAGE,
+            "batch": min(PAGE, self.up_to - self.after),
             "max_bytes": PAGE_BYTES,
         }
         answer = await _get(self.connection, request)
