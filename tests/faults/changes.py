@@ -16,6 +16,9 @@ from tests.faults.load import NAMESPACE
 
 _OURS = f"changes.core.configmaps.{NAMESPACE}."
 
+Place = tuple[str, str]
+"""As Redis names it: `<group>/<resource>`, `<namespace>/<name>`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -34,8 +37,7 @@ class Change:
         return cls(message.number, message.subject, message.body, frame["type"], frame["object"])
 
     @property
-    def place(self) -> tuple[str, str]:
-        """As Redis names it: `<group>/<resource>`, `<namespace>/<name>`."""
+    def place(self) -> Place:
         place = subjects.parse(self.subject)
         return f"{place.group}/{place.resource}", f"{place.namespace}/{place.name}"
 
@@ -58,9 +60,9 @@ class Change:
         return str((self.object.get("data") or {}).get("v", ""))
 
 
-def lives_of(changes: Iterable[Change]) -> Mapping[tuple[str, str], Sequence[Change]]:
+def lives_of(changes: Iterable[Change]) -> Mapping[Place, Sequence[Change]]:
     """Each object's changes, in order."""
-    found: dict[tuple[str, str], list[Change]] = defaultdict(list)
+    found: dict[Place, list[Change]] = defaultdict(list)
     for change in changes:
         found[change.place].append(change)
     return found

@@ -7,7 +7,7 @@
     recorded    Redis holds the last change of each object, byte for byte, and the outbox what the stream holds
     written     acknowledged: in the stream once, under the number and in the bytes of the answer; refused: not in it;
                 unknown: at most once
-    ordered, registers   see `tests.faults.order`
+    ordered, registers   see `tests.faults.order`; linearizable: see `tests.faults.linearizable`
     counted     nobody's addition was overwritten
     watched     every change after where a watcher began, once, in order, in the bytes of the stream
 """
@@ -15,12 +15,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 
-from tests.faults.changes import Change, Placed, lives_of, placed
+from tests.faults.changes import Change, Place, Placed, lives_of, placed
 from tests.faults.cluster import Cluster, Record
 from tests.faults.history import History, Outcome
+from tests.faults.linearizable import linearizable
 from tests.faults.load import COUNTER
 from tests.faults.order import ordered, registers
 from tests.faults.watching import Watching
@@ -37,20 +39,32 @@ async def verify(
     last = max(change.number for change in changes if change.ours)
     for watching in watchings:
         await watching.reached(last)
+    raise_if(violations(changes, cluster.record(), history, watchings, first=1))
+    return changes
+
+
+def violations(
+    changes: Sequence[Change],
+    record: Record,
+    history: History,
+    watchings: Sequence[Watching],
+    *,
+    first: int,
+    before: Mapping[Place, Change] = MappingProxyType({}),
+) -> list[str]:
+    """`changes` begin with the number `first` and end where the record is; `before`: what was there before them."""
     placings = placed(changes, history)
-    wrong = [
-        *numbers(changes, first=1),
-        *lives(changes),
-        *recorded(changes, cluster.record()),
+    return [
+        *numbers(changes, first=first),
+        *lives(changes, before),
+        *recorded(changes, record),
         *written(changes, placings),
         *ordered(placings),
         *registers(changes, placings, history),
+        *linearizable(history),
         *counted(changes),
+        *(wrong for watching in watchings for wrong in watched(changes, watching)),
     ]
-    for watching in watchings:
-        wrong += watched(changes, watching)
-    raise_if(wrong)
-    return changes
 
 
 async def verify_rest(cluster: Cluster, *, first: int) -> Sequence[Change]:
@@ -81,9 +95,10 @@ def numbers(changes: Sequence[Change], *, first: int) -> Iterator[str]:
             yield f"message {change.number} is on {change.subject} and about {metadata['name']}"
 
 
-def lives(changes: Sequence[Change]) -> Iterator[str]:
-    for place, life in lives_of(changes).items():
-        if life[0].type != "ADDED":
+def lives(changes: Sequence[Change], before_all: Mapping[Place, Change] = MappingProxyType({})) -> Iterator[str]:
+    for place, later in lives_of(changes).items():
+        life = [before_all[place], *later] if place in before_all else later
+        if place not in before_all and life[0].type != "ADDED":
             yield f"{place} begins with {life[0].type} {life[0].number}"
         for before, after in pairwise(life):
             if (before.type == "DELETED") != (after.type == "ADDED"):
@@ -141,7 +156,8 @@ def watched(changes: Sequence[Change], watching: Watching) -> Iterator[str]:
     if not watching.frames:
         return
     begin, end = watching.after, watching.rv
-    expected = [(change.number, change.body) for change in changes if change.ours and begin < change.number <= end]
+    seen_by = [change for change in changes if change.subject.startswith(watching.subject)]
+    expected = [(change.number, change.body) for change in seen_by if begin < change.number <= end]
     for wanted, seen in zip(expected, watching.frames, strict=False):
         if wanted != seen:
             yield f"a watcher saw {seen[0]} where {wanted[0]} belongs, begun {watching.beginnings} times"

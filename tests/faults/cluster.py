@@ -186,13 +186,13 @@ class Cluster:
             inbox_prefix=credentials.inbox_prefix,
         )
 
-    async def messages(self) -> list[Message]:
-        """The whole stream, as it stands in it."""
+    async def messages(self, *, after: int = 0) -> list[Message]:
+        """The stream behind a number, as it stands in it. Raises nats.errors.Error, OSError."""
         client = await self._nats_client()
         try:
             first, last = await _ends(client)
             found: list[Message] = []
-            while (following := found[-1].number + 1 if found else first) <= last:
+            while (following := found[-1].number + 1 if found else max(first, after + 1)) <= last:
                 found += await _batch(client, following)
             return found
         finally:

@@ -67,10 +67,15 @@ class Undecided(Exception):
     """The search was given up. Says nothing about the history."""
 
 
-def linearizable(history: History) -> Iterator[str]:
-    """For each object that cannot be explained, how far it can. Raises Undecided."""
+def linearizable(history: History, *, undecided: list[str] | None = None) -> Iterator[str]:
+    """For each object that cannot be explained, how far it can. `undecided` is told of searches that were given up."""
     for key, operations in operations_of(history).items():
-        stuck = unexplained(operations)
+        try:
+            stuck = unexplained(operations)
+        except Undecided as err:
+            if undecided is not None:
+                undecided.append(f"{key}: {err}")
+            continue
         if stuck is not None:
             yield f"{key} is not linearizable: no order of its {len(operations)} operations explains {stuck}"
 

@@ -16,7 +16,7 @@ import orjson
 
 from tests.conftest import eventually
 from tests.faults.http1 import HttpConnection, Place, Refused, Unanswered, Unreached
-from tests.faults.load import CONFIGMAPS
+from tests.faults.load import CONFIGMAPS, NAMESPACE
 
 PAUSE_SECONDS = 0.05
 _RETRY = frozenset({429, 503, 504})
@@ -34,11 +34,18 @@ class Watching:
     beginnings: int = 0
     pause_seconds: float = 0.0
     """After each frame: a slow client."""
+    subject: str = f"changes.core.configmaps.{NAMESPACE}."
+    """How the subjects of what it selects begin."""
 
     @classmethod
     def configmaps(cls, places: Sequence[Place], *, after: int) -> Watching:
         """Of the objects that a Load writes to."""
         return cls(CONFIGMAPS, places, after)
+
+    def forget(self) -> None:
+        """What was seen so far is checked."""
+        self.after = self.rv
+        self.frames.clear()
 
     @property
     def rv(self) -> int:
