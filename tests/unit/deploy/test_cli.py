@@ -24,7 +24,10 @@ def _run(*args: str) -> tuple[int, str]:
     return done.exit_code, re.sub(r"\s+", " ", re.sub(r"[│╭╮╰╯─]", " ", done.output))
 
 
-@pytest.mark.parametrize("command", ["up", "status", "down", *PARTS])
+PAST = ("replay", "history", "state", "trace", "lag", "subscribe")
+
+
+@pytest.mark.parametrize("command", ["up", "status", "down", *PAST, *PARTS])
 def test_every_command_helps(command: str) -> None:
     code, said = _run(command, "--help")
     assert code == 0
@@ -60,6 +63,12 @@ def test_a_setting_without_a_flag_is_taken_from_its_variable(monkeypatch: pytest
         (("up", "--nodes", "-1"), "Invalid value for '--nodes'"),
         (("up", "--nodes", "many"), "Invalid value for '--nodes'"),
         (("status", "-o", "yaml"), "want table or json"),
+        (("replay", "-o", "yaml"), "want table or json"),
+        (("replay", "--from", "-1"), "Invalid value for '--from'"),
+        (("replay", "--from", "1", "--since", "1m"), "give it or --from, not both"),
+        (("state", "pods"), "Missing option '--at'"),
+        (("state", "pods", "--at", "3", "-o", "xml"), "want table, wide, yaml, json or name"),
+        (("history",), "Missing argument 'KIND/NAME'"),
         (("uq",), "No such command 'uq'"),
     ],
 )
