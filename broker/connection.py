@@ -103,6 +103,8 @@ class Connection:
         self._next = asyncio.Event()
         self._max_payload = 0
         self.generation = 0
+        self.history: str | None = None
+        """Which history of the stream was read over this connection; None before that was asked. See `stream.known`."""
 
     @property
     def connected(self) -> bool:

@@ -56,6 +56,14 @@ class ApiError(BusError):
         self.description = description
 
 
+class HistoryReplaced(Exception):
+    """The numbers are those of another history now: a backup was restored, or the record was rebuilt. What this process
+    remembers of the one before counts no more; it should end, and begin anew. No BusError: trying again is no help."""
+
+    def __init__(self) -> None:
+        super().__init__("another history was put in place of the one that this process knows; start again")
+
+
 _WRONG_LAST = frozenset({10071, 10070})
 _NOT_READY = frozenset({10008, 10009, 10039, 10074, 10076, 10118, 10201})
 

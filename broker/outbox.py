@@ -32,6 +32,10 @@ class Outbox(Protocol):
         """The last number that was given out (0 in a new control plane)."""
         ...
 
+    async def history(self) -> str:
+        """Which history the numbers are of: another one since a backup was restored. Empty: the first one."""
+        ...
+
     async def first_rv(self) -> int:
         """The oldest entry still held; 0 when the outbox is empty."""
         ...

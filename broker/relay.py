@@ -127,28 +127,38 @@ class Relay:
                 log.info("lease is left to expire", error=str(err))
 
     async def _align(self) -> int | None:
-        """Where to publish from: the stream's last sequence. None while the record is behind the stream."""
+        """Where to publish from: the stream's last sequence. None while the record is behind the stream, or when the
+        stream moves meanwhile: look again."""
         # NB: in this order. An outbox that is empty after `last` was read holds nothing up to it; one that was empty
         # before may hold what was committed since, and the stream would begin behind that.
         last = await self._outbox.last_rv()
         first = await self._outbox.first_rv()
+        history = await self._outbox.history()
         try:
             state = await self._stream.state()
-            await self._stream.apply_settings()
         except StreamMissing:
-            state = await self._stream.create(first=first or last + 1)
+            state = await self._stream.create(first=first or last + 1, history=history)
         if state.last > last:
             last = await self._outbox.last_rv()  # another relay may have published what was committed meanwhile
         if state.last > last:
             await self._refuse(state, last)
             return None
+        await self._stream.apply_settings(history=history)
         await self._outbox.report_stream(state.last)
-        oldest_needed = first if first else last + 1
-        if state.last + 1 < oldest_needed:
-            state = await self._stream.recreate(first=oldest_needed)
+        following = await self._following(state.last)
+        if state.last + 1 < following:
+            if (await self._stream.state()).last != state.last:
+                return None  # another relay publishes, and trims what this one looks for
+            state = await self._stream.recreate(first=following, history=history)
         self.published_rv = state.last
         self._checked = time.monotonic()
         return state.last
+
+    async def _following(self, position: int) -> int:
+        """The number that can be published behind `position`: a later one than the next where the outbox lacks some."""
+        last = await self._outbox.last_rv()
+        entries = await self._outbox.read(position, limit=1)
+        return entries[0].rv if entries else max(last, position) + 1
 
     async def _refuse(self, state: StreamState, last: int) -> None:
         self.state = "record behind stream"
@@ -178,11 +188,13 @@ class Relay:
             await self._trim(position)
 
     async def _moved(self, position: int) -> bool:
-        """While idle: is the stream still there, does it end where it was left, and has the record gone back?"""
+        """While idle: is the stream still there, does it end where it was left, and does the record go on from there?"""
         if time.monotonic() - self._checked < self._settings.check_seconds:
             return False
         self._checked = time.monotonic()
-        return (await self._stream.state()).last != position or await self._outbox.last_rv() < position
+        if (await self._stream.state()).last != position or await self._outbox.last_rv() < position:
+            return True
+        return await self._following(position) != position + 1
 
     async def _trim(self, acknowledged: int) -> None:
         target = acknowledged - self._settings.margin

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +17,12 @@ import structlog
 
 from broker import subjects
 from broker.connection import Connection, Message
-from broker.errors import BusError, BusUnavailable, StreamMissing
+from broker.errors import BusError, BusUnavailable, HistoryReplaced, StreamMissing
 
 log = structlog.get_logger(__name__)
 
 STATE_SUBJECT = "stream.state"
+_HISTORY = "backbeat.dev/history"
 RETRY_SECONDS = 0.2
 
 
@@ -39,10 +41,12 @@ class StreamSettings:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """`first` > `last` when the stream is empty: then `last` is the sequence before the next message."""
+    """`first` > `last` when the stream is empty: then `last` is the sequence before the next message. `history` tells
+    the numbers from those of another stream of the same cluster, whose place this one took."""
 
     first: int
     last: int
+    history: str = ""
 
 
 class Stream:
@@ -56,39 +60,41 @@ class Stream:
         """Raises StreamMissing, BusUnavailable."""
         return await state(self._connection)
 
-    async def create(self, *, first: int) -> StreamState:
+    async def create(self, *, first: int, history: str = "") -> StreamState:
         """Make the stream so that the next message is number `first`."""
-        config = self._config()
+        config = self._config(history)
         if first > 1:
             config["first_seq"] = first
         await self._connection.api(f"STREAM.CREATE.{subjects.STREAM}", config)
         log.info("stream created", first=first)
         return await self.state()
 
-    async def recreate(self, *, first: int) -> StreamState:
+    async def recreate(self, *, first: int, history: str = "") -> StreamState:
         """Drop what the stream holds and begin anew at `first`: what was lost in between cannot be filled in."""
         log.warning("stream is rebuilt: older changes are gone from it", first=first)
         try:
             await self._connection.api(f"STREAM.DELETE.{subjects.STREAM}")
         except StreamMissing:
             log.info("stream was gone already")
-        return await self.create(first=first)
+        return await self.create(first=first, history=history)
 
-    async def apply_settings(self) -> None:
+    async def apply_settings(self, *, history: str = "") -> None:
         """Bring an existing stream's limits to the settings. Raises StreamMissing."""
         info = await self._connection.api(f"STREAM.INFO.{subjects.STREAM}")
         present = info["config"]
-        wanted = self._config()
-        if any(present.get(key) != value for key, value in wanted.items()):
+        known = _history_of(present)
+        wanted = self._config(history or known)
+        if known != (history or known) or any(present.get(key) != wanted[key] for key in wanted.keys() - {"metadata"}):
             if "first_seq" in present:
                 wanted["first_seq"] = present["first_seq"]
             await self._connection.api(f"STREAM.UPDATE.{subjects.STREAM}", wanted)
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self, history: str) -> dict[str, Any]:
         s = self._settings
         live = {"src": subjects.ALL, "dest": subjects.live(subjects.ALL)}
         return {
             **({"republish": live} if s.live else {}),
+            **({"metadata": {_HISTORY: history}} if history else {}),
             "name": subjects.STREAM,
             "subjects": [subjects.ALL],
             "retention": "limits",
@@ -110,7 +116,21 @@ class Stream:
 async def state(connection: Connection) -> StreamState:
     """Where the stream begins and ends. Raises StreamMissing, BusUnavailable. Not for listeners: see `told_state`."""
     info = await connection.api(f"STREAM.INFO.{subjects.STREAM}")
-    return StreamState(info["state"]["first_seq"], info["state"]["last_seq"])
+    return StreamState(info["state"]["first_seq"], info["state"]["last_seq"], _history_of(info["config"]))
+
+
+def _history_of(config: Mapping[str, Any]) -> str:
+    return str((config.get("metadata") or {}).get(_HISTORY, ""))
+
+
+def known(connection: Connection, found: StreamState) -> StreamState:
+    """`found`, for whoever remembers what it has read over this connection. Raises HistoryReplaced where that was of
+    another history."""
+    if connection.history is None:
+        connection.history = found.history
+    if found.history != connection.history:
+        raise HistoryReplaced
+    return found
 
 
 async def known_end(connection: Connection, *, patience_seconds: float = 1.0) -> int | None:
@@ -127,11 +147,11 @@ async def known_end(connection: Connection, *, patience_seconds: float = 1.0) ->
 
 async def told_state(connection: Connection) -> StreamState:
     """As `state`, for listeners: an API server tells, since JetStream would tell the subjects too. Raises
-    NodeUnreachable while no API server is up, BusUnavailable."""
+    NodeUnreachable while no API server is up, BusUnavailable, HistoryReplaced."""
     told = json.loads(await connection.request(STATE_SUBJECT))
     if told["last"] is None:
         raise StreamMissing("the API server has no stream yet")
-    return StreamState(told["first"], told["last"])
+    return known(connection, StreamState(told["first"], told["last"], told.get("history", "")))
 
 
 async def serve_state(connection: Connection) -> None:
@@ -162,7 +182,7 @@ async def serve_state(connection: Connection) -> None:
 async def _answer_state(connection: Connection, message: Message) -> None:
     try:
         found = await state(connection)
-        told: dict[str, int | None] = {"first": found.first, "last": found.last}
+        told: dict[str, int | str | None] = {"first": found.first, "last": found.last, "history": found.history}
     except StreamMissing:
         told = {"first": None, "last": None}
     except BusError as err:

@@ -31,6 +31,14 @@ class Keys:
         return f"{{{self.cluster}}}:compared"
 
     @property
+    def history(self) -> str:
+        return f"{{{self.cluster}}}:history"
+
+    @property
+    def closed(self) -> str:
+        return f"{{{self.cluster}}}:closed"
+
+    @property
     def lease(self) -> str:
         return f"{{{self.cluster}}}:relay"
 

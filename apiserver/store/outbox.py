@@ -76,6 +76,10 @@ class RedisOutbox:
     async def last_rv(self) -> int:
         return int(await self._ask("GET", self._keys.rv) or 0)
 
+    async def history(self) -> str:
+        found = await self._ask("GET", self._keys.history)
+        return found.decode() if isinstance(found, bytes) else ""
+
     async def first_rv(self) -> int:
         found = entries_of(await self._ask("XRANGE", self._keys.outbox, "-", "+", "COUNT", 1))
         return found[0].rv if found else 0

@@ -14,7 +14,7 @@ from broker.connection import Connection
 from broker.errors import BusError, NodeUnreachable, StreamExpired
 from broker.outbox import OutboxEntry
 from broker.relay import Relay, RelaySettings
-from broker.stream import StreamSettings, state
+from broker.stream import StreamSettings, StreamState, state
 from broker.subscriber import CursorLost, Subscriber
 from broker.tail import tail
 from tests.conftest import eventually
@@ -29,6 +29,7 @@ class ListOutbox:
         self.last = 0
         self.holder = ""
         self.reported = 0
+        self.named = ""
 
     def commit(self, count: int = 1, *, subject: str = "changes.core.configmaps.default.a") -> None:
         for _ in range(count):
@@ -38,6 +39,9 @@ class ListOutbox:
 
     async def last_rv(self) -> int:
         return self.last
+
+    async def history(self) -> str:
+        return self.named
 
     async def first_rv(self) -> int:
         return self.entries[0].rv if self.entries else 0
@@ -183,6 +187,39 @@ async def test_a_lost_disk_is_refilled_from_the_outbox(nats_server: Nats, margin
         first = (await state(connection)).first
         assert first == max(1, 2000 - margin + 1)
         assert await numbers(connection, after=first - 1, up_to=2010) == list(range(first, 2011))
+
+
+async def test_a_record_that_goes_on_elsewhere_begins_the_stream_anew(nats_server: Nats) -> None:
+    """Also when nothing is committed then; and the stream tells which history its numbers are of."""
+    outbox = ListOutbox()
+    async with connected(nats_server) as connection, relaying(connection, outbox):
+        outbox.commit(10)
+        await published(connection, 10)
+        assert (await state(connection)).history == ""
+        outbox.named, outbox.entries, outbox.last = "another", [], 500
+        await published(connection, 500)
+        assert await state(connection) == StreamState(501, 500, "another")
+        outbox.commit(3)
+        await published(connection, 503)
+        nats_server.kill()
+        nats_server.lose_data()
+        nats_server.start()
+        await published(connection, 503)
+        assert await state(connection) == StreamState(501, 503, "another")
+
+
+async def test_what_the_outbox_lacks_in_its_middle_is_given_up(nats_server: Nats) -> None:
+    outbox = ListOutbox()
+    outbox.commit(100)
+    async with connected(nats_server) as connection:
+        async with relaying(connection, outbox):
+            await published(connection, 100)
+        outbox.commit(100)
+        outbox.entries = [entry for entry in outbox.entries if not 120 <= entry.rv < 140]
+        async with relaying(connection, outbox):
+            await published(connection, 200)
+        assert (await state(connection)).first == 140
+        assert await numbers(connection, after=139, up_to=200) == list(range(140, 201))
 
 
 async def test_a_stream_ahead_of_the_record_is_reported_and_left_alone(nats_server: Nats) -> None:
