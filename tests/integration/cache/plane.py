@@ -13,8 +13,8 @@ import orjson
 
 from apiserver.cache import Cache, CacheSettings, Matcher
 from apiserver.store.base import Commit, StoredResource
-from apiserver.store.redis import RedisStore
 from apiserver.store.keyring import SealingKey
+from apiserver.store.redis import RedisStore
 from apiserver.store.seal import Sealer
 from apiserver.watch import View, Watcher, WatchHub, WatchOptions, WatchSettings
 from broker.connection import Connection
