@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from apiserver.cache import Cache
-from apiserver.store.base import OutboxFull, RecordBehindStream, Store, StoreUnavailable
+from apiserver.store.base import OutboxFull, RecordBehindStream, RecordClosed, Store, StoreUnavailable
 from broker.connection import Connection
 from broker.relay import Relay
 
@@ -47,7 +47,7 @@ class Health:
         parts = {"redis": "", "record": "", "outbox": ""}
         try:
             await self._store.check()
-        except RecordBehindStream as err:
+        except (RecordBehindStream, RecordClosed) as err:
             parts["record"] = str(err)
         except OutboxFull as err:
             parts["outbox"] = str(err)

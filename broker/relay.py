@@ -188,7 +188,7 @@ class Relay:
             await self._trim(position)
 
     async def _moved(self, position: int) -> bool:
-        """While idle: is the stream still there, does it end where it was left, and does the record go on from there?"""
+        """While idle: is the stream still there, does it end where it was left, and does the record go on there?"""
         if time.monotonic() - self._checked < self._settings.check_seconds:
             return False
         self._checked = time.monotonic()

@@ -16,10 +16,10 @@ COMMANDS = (
     # the connection itself
     "auth", "ping", "info", "client|id", "client|kill", "client|setname",
     # the record
-    "get", "set", "mget", "mset", "incr", "del", "unlink", "rename", "exists", "pexpire",
-    "hget", "hmget", "hgetall", "hscan", "hset", "hdel", "hlen", "sadd", "srem", "smembers",
+    "get", "set", "mget", "mset", "incr", "del", "unlink", "rename", "exists",
+    "hget", "hmget", "hgetall", "hscan", "hset", "hdel", "hlen", "sadd", "smembers",
     # the outbox
-    "xadd", "xlen", "xrange", "xread", "xtrim",
+    "xadd", "xlen", "xrange", "xrevrange", "xread", "xtrim",
     # commits, and what must happen in one step
     "eval", "evalsha", "script|load", "multi", "exec",
 )  # fmt: skip

@@ -95,10 +95,17 @@ class RecordBehindStream(StoreUnavailable):
     def __init__(self, stream: int, record: int) -> None:
         super().__init__(
             f"the record in Redis is at {record} and the stream is at {stream}, which is beyond it: "
-            "was a backup restored? Writes are refused until Redis has the newer data again"
+            "was a backup restored? Writes are refused until Redis has the newer data again; see `backbeat repair`"
         )
         self.stream = stream
         self.record = record
+
+
+class RecordClosed(StoreUnavailable):
+    """Somebody is putting the record right, or another one in its place. Nothing was written; retry when it is done."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"no write is taken now: {why}")
 
 
 class TooLarge(StoreError):

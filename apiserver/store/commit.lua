@@ -1,13 +1,16 @@
 -- One commit: check, number, append to the outbox, store. All refusals come before the first write, because Lua in
 -- Redis does not roll back; the first write is the one that Redis may refuse (no memory, a full disk, a replica).
 --
--- KEYS   rv, objects, outbox, stream, resources
+-- KEYS   rv, objects, outbox, stream, resources, closed
 -- ARGV   field, expected rv, type, head, tail, subject, headers, outbox limit, resource
 -- Answer the new rv (integer), or a string: 'M<rv>' mismatch, 'F' outbox full, 'B<sequence>' the record is behind the
---        stream (and the record's own number, after a space), 'R<why>' Redis refuses writes.
+--        stream (and the record's own number, after a space), 'C<why>' the record is closed, 'R<why>' Redis refuses.
 local field, expected, kind = ARGV[1], ARGV[2], ARGV[3]
 
-local numbers = redis.call('MGET', KEYS[1], KEYS[4])
+local numbers = redis.call('MGET', KEYS[1], KEYS[4], KEYS[6])
+if numbers[3] then
+  return 'C' .. numbers[3]
+end
 local last = tonumber(numbers[1] or '0')
 if tonumber(numbers[2] or '0') > last then
   return 'B' .. numbers[2] .. ' ' .. last

@@ -25,6 +25,7 @@ from apiserver.store.base import (
     OutboxFull,
     OutcomeUnknown,
     RecordBehindStream,
+    RecordClosed,
     ResourceVersion,
     StoreUnavailable,
 )
@@ -166,7 +167,7 @@ class Committer:
         keys = self._keys
         resource = commit.key.resource
         return (
-            b"EVALSHA", _SHA, 5, keys.rv, keys.objects(resource), keys.outbox, keys.stream, keys.resources,
+            b"EVALSHA", _SHA, 6, keys.rv, keys.objects(resource), keys.outbox, keys.stream, keys.resources, keys.closed,
             field_of(commit.key), commit.expected_rv, commit.type, commit.head, commit.tail, commit.subject,
             orjson.dumps(dict(commit.headers)), self._limit, resource_name(resource),
         )  # fmt: skip
@@ -235,5 +236,7 @@ def _error_of(answer: Any) -> Exception:
         case b"B":
             stream, _, record = rest.partition(" ")
             return RecordBehindStream(int(stream), int(record))
+        case b"C":
+            return RecordClosed(rest)
         case _:
             return StoreUnavailable(f"Redis refuses writes: {rest}")

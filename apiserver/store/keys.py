@@ -39,6 +39,14 @@ class Keys:
         return f"{{{self.cluster}}}:closed"
 
     @property
+    def aside(self) -> str:
+        """The names of the keys that hold what is being restored, until it takes the place of what is there."""
+        return f"{{{self.cluster}}}:aside"
+
+    def put_aside(self, key: str) -> str:
+        return f"{self.aside}:{key.partition(':')[2]}"
+
+    @property
     def lease(self) -> str:
         return f"{{{self.cluster}}}:relay"
 

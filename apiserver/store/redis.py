@@ -6,6 +6,7 @@
     reads         `apiserver.store.pipeline`      the same for GETs and short questions
     bulk          list and scan                   large answers, one at a time
     outbox        `apiserver.store.outbox`        may wait for an entry for as long as it likes
+    upkeep        `apiserver.store.upkeep`        doctor, repair, backup, restore
 
 Only connections of the library are used, not its clients: those retry by themselves, and so would run a commit twice.
 """
@@ -26,6 +27,7 @@ from apiserver.store.base import (
     Key,
     OutboxFull,
     RecordBehindStream,
+    RecordClosed,
     ResourceVersion,
     Stored,
     StoredResource,
@@ -37,6 +39,7 @@ from apiserver.store.footing import StreamView
 from apiserver.store.keys import Keys, field_of, message_bytes, resource_of, stored_of
 from apiserver.store.outbox import RedisOutbox
 from apiserver.store.pipeline import Pipeline
+from apiserver.store.upkeep import Upkeep
 from apiserver.store.wire import Command, Refusal, Session, Wire, WireDown, WireLost
 from broker.crashpoints import CrashPoints, from_environment
 
@@ -198,6 +201,10 @@ class RedisStore:
             stream=stream,
         )
         self._outbox = RedisOutbox(self._reads, self._outbox_wire, keys=self._keys)
+        self._upkeep_wire: Wire = RedisWire(url, name="upkeep")
+        self._upkeep_questions = Pipeline(self._upkeep_wire)
+        self.upkeep = Upkeep(self._upkeep_questions, keys=self._keys)
+        """For whoever looks after the record itself."""
 
     @property
     def outbox(self) -> RedisOutbox:
@@ -233,9 +240,12 @@ class RedisStore:
 
     async def check(self) -> None:
         numbers, waiting = await asyncio.gather(
-            self._reads.ask("MGET", self._keys.rv, self._keys.stream), self._reads.ask("XLEN", self._keys.outbox)
+            self._reads.ask("MGET", self._keys.rv, self._keys.stream, self._keys.closed),
+            self._reads.ask("XLEN", self._keys.outbox),
         )
-        record, stream = (int(number or 0) for number in numbers)
+        if numbers[2] is not None:
+            raise RecordClosed(numbers[2].decode())
+        record, stream = (int(number or 0) for number in numbers[:2])
         if stream > record:
             raise RecordBehindStream(stream, record)
         if waiting >= self._limit:
@@ -251,7 +261,8 @@ class RedisStore:
         """Commits that are under way are answered first."""
         await self._committer.close()
         await self._reads.close()
-        for wire in (self._commit_wire, self._read_wire, self._bulk_wire, self._outbox_wire):
+        await self._upkeep_questions.close()
+        for wire in (self._commit_wire, self._read_wire, self._bulk_wire, self._outbox_wire, self._upkeep_wire):
             await wire.close()
 
     async def _bulk(self, commands: Sequence[Command]) -> Sequence[Any]:
