@@ -19,22 +19,19 @@ align; any outage waits with back-off.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from broker.connection import Connection, Message, Subscription
+from broker.connection import Connection
 from broker.crashpoints import CrashPoints, from_environment
-from broker.errors import BusError, BusUnavailable, StreamMissing, WrongLastSequence, from_api
-from broker.outbox import Outbox, OutboxEntry, OutboxUnavailable
+from broker.errors import BusError, StreamMissing, WrongLastSequence
+from broker.outbox import Outbox, OutboxUnavailable
+from broker.publisher import Publisher
 from broker.stream import Stream, StreamSettings, StreamState
 
 log = structlog.get_logger(__name__)
-
-EXPECTED = "Nats-Expected-Last-Sequence"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +104,7 @@ class Relay:
         if position is None:
             return
         self.state = "publishing"
-        async with _Publisher(self._connection, self._settings) as publisher:
+        async with Publisher(self._connection, ack_timeout_seconds=self._settings.ack_timeout_seconds) as publisher:
             await self._follow(publisher, position)
 
     async def _renew(self) -> bool:
@@ -166,7 +163,7 @@ class Relay:
         log.error("the record is behind the stream: commits are refused", stream=state.last, record=last)
         await asyncio.sleep(self._settings.check_seconds)
 
-    async def _follow(self, publisher: _Publisher, position: int) -> None:
+    async def _follow(self, publisher: Publisher, position: int) -> None:
         """Publish whatever comes, until the lease goes, the stream moves, or somebody was faster."""
         while await self._renew():
             entries = await self._outbox.read(position, limit=self._settings.window)
@@ -203,68 +200,3 @@ class Relay:
         self._crash.reach("before-trim")
         await self._outbox.trim(target)
         self._trimmed = target
-
-
-class _Publisher:
-    """Publishes a batch with one shared inbox for the acknowledgements, all in flight at once."""
-
-    def __init__(self, connection: Connection, settings: RelaySettings) -> None:
-        self._connection = connection
-        self._settings = settings
-        self._inbox = ""
-        self._subscription: Subscription | None = None
-        self._waiting: dict[str, int] = {}
-        self._done: asyncio.Future[None] | None = None
-        self._serial = 0
-
-    async def __aenter__(self) -> _Publisher:
-        self._inbox = self._connection.new_inbox()
-        self._subscription = await self._connection.subscribe(f"{self._inbox}.*", self._on_ack)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._subscription is not None:
-            await self._subscription.unsubscribe()
-
-    async def publish(self, entries: Sequence[OutboxEntry]) -> None:
-        """Return when all are acknowledged. Raises WrongLastSequence, BusUnavailable: look where the stream ends."""
-        self._serial += 1
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._done = done
-        self._waiting = {f"{self._serial}-{e.rv}": e.rv for e in entries}
-        try:
-            for entry in entries:
-                headers = {EXPECTED: str(entry.rv - 1), **entry.headers}
-                reply = f"{self._inbox}.{self._serial}-{entry.rv}"
-                await self._connection.publish(entry.subject, entry.body, reply=reply, headers=headers)
-            async with asyncio.timeout(self._settings.ack_timeout_seconds):
-                await done
-        except TimeoutError as err:
-            raise BusUnavailable("the stream did not acknowledge in time") from err
-        finally:
-            self._done = None
-            self._waiting = {}
-            if done.done() and not done.cancelled():
-                done.exception()
-
-    def _on_ack(self, message: Message) -> None:
-        done = self._done
-        rv = self._waiting.pop(message.subject.rpartition(".")[2], None)
-        if rv is None or done is None or done.done():
-            return
-        error = _refusal(message, rv)
-        if error is not None:
-            done.set_exception(error)
-        elif not self._waiting:
-            done.set_result(None)
-
-
-def _refusal(message: Message, rv: int) -> BusError | None:
-    if message.status:
-        return BusUnavailable(f"the stream does not answer ({message.status})")
-    answer = json.loads(message.data)
-    if "error" in answer:
-        return from_api(answer["error"])
-    if answer["seq"] != rv:
-        return WrongLastSequence(f"change {rv} became message {answer['seq']}")
-    return None
