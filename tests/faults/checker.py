@@ -7,7 +7,7 @@
     recorded    Redis holds the last change of each object, byte for byte, and the outbox what the stream holds
     written     acknowledged: in the stream once, under the number and in the bytes of the answer; refused: not in it;
                 unknown: at most once
-    ordered, registers   see `tests.faults.order`; linearizable: see `tests.faults.linearizable`
+    ordered, registers, listings   see `tests.faults.order`; linearizable: see `tests.faults.linearizable`
     counted     nobody's addition was overwritten
     watched     every change after where a watcher began, once, in order, in the bytes of the stream
 """
@@ -24,7 +24,7 @@ from tests.faults.cluster import Cluster, Record
 from tests.faults.history import History, Outcome
 from tests.faults.linearizable import linearizable
 from tests.faults.load import COUNTER
-from tests.faults.order import ordered, registers
+from tests.faults.order import listings, ordered, registers
 from tests.faults.watching import Watching
 
 MOST_TOLD = 12
@@ -61,6 +61,7 @@ def violations(
         *written(changes, placings),
         *ordered(placings),
         *registers(changes, placings, history),
+        *listings(changes, placings, history, before.values()),
         *linearizable(history),
         *counted(changes),
         *(wrong for watching in watchings for wrong in watched(changes, watching)),

@@ -6,6 +6,7 @@ Times are of one monotonic clock, so `a.ended < b.started` says that a was answe
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -69,12 +70,24 @@ class Read:
         return str(orjson.loads(self.answer)["data"]["v"])
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A LIST of all objects, perhaps in pages: the state at `rv`. Times are of the first page."""
+
+    started: float
+    ended: float
+    rv: int
+    objects: Mapping[str, int]
+    """The resourceVersion of each, by key."""
+
+
 @dataclass(slots=True)
 class History:
     """Everything that all clients of one test saw."""
 
     writes: list[Write] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    listings: list[Listing] = field(default_factory=list)
 
     def count(self, outcome: Outcome) -> int:
         return sum(write.outcome is outcome for write in self.writes)

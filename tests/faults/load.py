@@ -3,6 +3,7 @@
 Each writer owns some ConfigMaps and creates, updates and deletes them in turn, always against the resourceVersion that
 it knows. After anything but an acknowledgement it reads until it knows again. Beside them, counters: all writers add
 one to the same object by read and conditional write, so that a lost update shows as a number that is there twice.
+And one at each server lists all of it over and over, in pages.
 Other clients, such as those of `tests.faults.registers`, may be given. What each of them does is chosen by the seed.
 """
 
@@ -19,13 +20,15 @@ from typing import Any
 import orjson
 
 from tests.conftest import eventually
-from tests.faults.history import ANY_VERSION, History, Kind, Outcome, Read, Write
+from tests.faults.history import ANY_VERSION, History, Kind, Listing, Outcome, Read, Write
 from tests.faults.http1 import Answer, HttpConnection, Place, Unanswered, Unreached
 
 NAMESPACE = "default"
 CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 COUNTER = "counter"
 PAUSE_SECONDS = 0.05
+LIST_PAUSE_SECONDS = 0.1
+LIST_LIMIT = 20
 DELETIONS = 0.25
 """Of the writes to an object that is there."""
 
@@ -58,8 +61,9 @@ class Load:
         self.stopping = False
         own = [_Writer(self, f"w{n}", _turned(places, n), keys=keys) for n in range(writers)]
         shared = [_Counter(self, f"c{n}", _turned(places, n)) for n in range(counters)]
+        listers = [_Lister(self, f"l{n}", _turned(places, n)) for n in range(len(places))]
         more = [make(self, _turned(places, n)) for n, make in enumerate(others)]
-        self._clients: list[Client] = [*own, *shared, *more]
+        self._clients: list[Client] = [*own, *shared, *listers, *more]
 
     def again(self) -> contextlib.AbstractAsyncContextManager[Load]:
         """The same clients go on."""
@@ -225,6 +229,37 @@ class _Counter(Client):
             data={"v": value, "n": str(count)},
         )
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+class _Lister(Client):
+    """Lists everything, in pages of one snapshot. A list that was not answered to its end says nothing."""
+
+    async def _step(self) -> None:
+        started, ended, token, rv = time.monotonic(), 0.0, "", 0
+        objects: dict[str, int] = {}
+        while True:
+            page = await self._page(token)
+            if page is None:
+                return
+            ended = ended or time.monotonic()
+            rv = int(page["metadata"]["resourceVersion"])
+            objects |= {i["metadata"]["name"]: int(i["metadata"]["resourceVersion"]) for i in page["items"]}
+            token = page["metadata"].get("continue", "")
+            if not token:
+                break
+        self._load.history.listings.append(Listing(started, ended, rv, objects))
+        await asyncio.sleep(LIST_PAUSE_SECONDS)
+
+    async def _page(self, token: str) -> dict[str, Any] | None:
+        try:
+            answer = await self._connection.request("GET", f"{CONFIGMAPS}?limit={LIST_LIMIT}&continue={token}")
+        except (Unreached, Unanswered):
+            answer = None
+        if answer is None or answer.status != 200:
+            await self._elsewhere()
+            return None
+        page: dict[str, Any] = answer.json()
+        return page
 
 
 def _request_of(key: str, kind: Kind, *, base_rv: int, data: dict[str, str]) -> tuple[str, str, Any]:

@@ -13,7 +13,7 @@ import heapq
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.faults.changes import Change, Placed
@@ -86,6 +86,34 @@ def registers(changes: Sequence[Change], placings: Sequence[Placed], history: Hi
     gaps = _times_without_object(changes)
     for key, of_key in operations.items():
         yield from _register(of_key, gaps[key], begun)
+
+
+def listings(
+    changes: Sequence[Change], placings: Sequence[Placed], history: History, before: Iterable[Change] = ()
+) -> Iterator[str]:
+    """A list is the whole state at its number, and that is not older than what had been answered before it began.
+    `before`: the last change of each object before `changes`."""
+    ended = _Ended()
+    for p in _single(placings):
+        writing = _writing(p)
+        ended.add(writing.ended, writing.number)
+    for listing in sorted(history.listings, key=lambda one: one.started):
+        floor = ended.before(listing.started)
+        if listing.rv < floor:
+            yield f"a LIST at {listing.rv} began after {floor} had been answered"
+    state = {change.key: change.number for change in before if change.ours and change.type != "DELETED"}
+    following = iter(change for change in changes if change.ours)
+    change = next(following, None)
+    for listing in sorted(history.listings, key=lambda one: one.rv):
+        while change is not None and change.number <= listing.rv:
+            if change.type == "DELETED":
+                state.pop(change.key, None)
+            else:
+                state[change.key] = change.number
+            change = next(following, None)
+        if listing.objects != state:
+            wrong = sorted(set(listing.objects.items()) ^ set(state.items()))
+            yield f"a LIST at {listing.rv} differs from the state at {listing.rv}: {wrong[:4]}"
 
 
 def _times_without_object(changes: Sequence[Change]) -> Mapping[str, Sequence[int]]:

@@ -11,8 +11,8 @@ import pytest
 from tests.faults.changes import Change, placed
 from tests.faults.checker import counted, lives, numbers, recorded, watched, written
 from tests.faults.cluster import Message, Record
-from tests.faults.history import History, Kind, Outcome, Read, Write
-from tests.faults.order import ordered, registers
+from tests.faults.history import History, Kind, Listing, Outcome, Read, Write
+from tests.faults.order import listings, ordered, registers
 from tests.faults.watching import Watching
 
 
@@ -62,6 +62,7 @@ class Run:
             *written(changes, placings),
             *ordered(placings),
             *registers(changes, placings, self.history),
+            *listings(changes, placings, self.history),
             *watched(changes, self.watching),
         ]
 
@@ -165,6 +166,24 @@ def test_reads_that_overlap_a_write_may_show_either_version(run: Run) -> None:
 def test_reads_that_go_back_in_time_are_found(run: Run) -> None:
     run.history.reads += [Read("a", 11, 12, 2), Read("a", 13, 14, 1)]
     assert run.wrong() == ["a GET of a that found 1 began after 2 had been answered"]
+
+
+@pytest.mark.parametrize(
+    ("started", "rv", "objects", "told"),
+    [
+        (16, 2, {"a": 2}, ""),
+        (11, 1, {"a": 1}, ""),
+        (46, 5, {"b": 5}, ""),
+        (16, 1, {"a": 1}, "a LIST at 1 began after 2 had been answered"),
+        (46, 5, {"a": 3, "b": 5}, "a LIST at 5 differs from the state at 5: [('a', 3)]"),
+        (46, 5, {}, "a LIST at 5 differs from the state at 5: [('b', 5)]"),
+    ],
+)
+def test_lists_are_held_against_the_stream(
+    run: Run, started: float, rv: int, objects: dict[str, int], told: str
+) -> None:
+    run.history.listings.append(Listing(started, started + 1, rv, objects))
+    assert run.wrong() == ([told] if told else [])
 
 
 def test_a_lost_addition_is_found() -> None:
