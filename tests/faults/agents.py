@@ -85,6 +85,15 @@ def attachments(plane: ControlPlane, name: str) -> list[Attachment]:
     return [Attachment(line["agent"], line["cursor"], line["fresh"]) for line in told]
 
 
+def check_resumed(plane: ControlPlane, name: str, *, kills: int) -> None:
+    """It knew nothing of before in its first life only, and no life began before the one it succeeded."""
+    told = attachments(plane, name)
+    assert len(told) > kills
+    assert [one.fresh for one in told] == [True, *[False] * (len(told) - 1)]
+    places = [one.cursor for one in told]
+    assert places == sorted(places), f"{name} went back: {places}"
+
+
 def complaints(plane: ControlPlane, name: str) -> list[str]:
     """What its log has of bugs and of keys that could not be brought in order."""
     return [

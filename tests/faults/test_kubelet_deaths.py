@@ -19,7 +19,7 @@ import pytest_asyncio
 from agents.client.config import load as load_kubeconfig
 from agents.client.rest import RestClient
 from tests.conftest import eventually
-from tests.faults.agents import Agents, attachments, complaints
+from tests.faults.agents import Agents, check_resumed, complaints
 from tests.faults.pods import History, Load
 from tests.plane import ControlPlane
 
@@ -134,7 +134,7 @@ async def test_no_process_is_started_twice_and_none_is_lost_although_kubelets_ar
 
     assert stage.history.bound_twice() == {}
     for name in KUBELETS:
-        assert [one.fresh for one in attachments(stage.plane, name)] == [True, *[False] * agents.kills[name]]
+        check_resumed(stage.plane, name, kills=agents.kills[name])
         assert complaints(stage.plane, name) == []
 
 
