@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import orjson
+
+from broker import subjects
 
 _PREFIX = b'{"type":"'
 _MIDDLE = b'","object":'
@@ -29,6 +32,19 @@ def micros(stamp: str) -> str:
 
 class BadFrame(ValueError):
     """The bytes are not a watch frame as this project writes them."""
+
+
+class Key(NamedTuple):
+    """Which object. The core group is empty, and so is the namespace of what has none."""
+
+    group: str
+    resource: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{resource}/{self.namespace}/{self.name}" if self.namespace else f"{resource}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,22 @@ class Change:
             seconds, rest = divmod(self.stored_ns, 1_000_000_000)
             return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
         return micros((self.headers or {}).get("Nats-Time-Stamp", ""))
+
+    @property
+    def key(self) -> Key:
+        """Which object it is of. Raises subjects.BadSubject."""
+        place = subjects.parse(self.subject)
+        return Key(place.group, place.resource, place.namespace, place.name)
+
+    @property
+    def actor(self) -> str:
+        """Who asked for it; empty where that is not known, as of what exists before the first change."""
+        return unquote((self.headers or {}).get("Backbeat-Actor", ""))
+
+    @property
+    def time(self) -> str:
+        """When it was committed, in RFC 3339; empty where that is not known."""
+        return (self.headers or {}).get("Backbeat-Time", "")
 
     @property
     def type(self) -> str:

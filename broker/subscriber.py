@@ -61,30 +61,40 @@ class SubscriptionState:
     untouched: bool = False
 
 
-def is_lost(cursor: int, stream: StreamState) -> bool:
-    """Changes behind the cursor are gone, or it is of another stream."""
-    return cursor + 1 < stream.first or cursor > stream.last
+def is_lost(cursor: int, stream: StreamState, covered: int = 0) -> bool:
+    """Changes behind the cursor, and behind what is covered, are gone. Raises StreamMissing while the stream is behind
+    the cursor: it lost its end, or all, and is being refilled."""
+    if cursor > stream.last:
+        raise StreamMissing(f"the stream ends at {stream.last}, before {cursor}: it is being refilled")
+    return max(cursor, covered) + 1 < stream.first
 
 
 class Subscriber:
-    """One durable pull consumer with acknowledge-all. One process reads it at a time."""
+    """One durable pull consumer with acknowledge-all. One process reads it at a time.
+
+    Without `filters` it takes what the consumer selects; with them, whoever may manage consumers sees to it that the
+    consumer selects that.
+    """
 
     def __init__(
         self,
         connection: Connection,
         *,
         name: str,
-        filters: Sequence[str],
+        filters: Sequence[str] | None = None,
         crash_points: CrashPoints | None = None,
     ) -> None:
         self._connection = connection
         self._name = name
-        self._filters = list(filters)
+        self._filters = list(filters) if filters is not None else None
         self._crash = crash_points or from_environment()
         self._unacknowledged: deque[tuple[int, str]] = deque()
         self._cursor = 0
         self._confirmed = 0
+        self._covered = 0
         self._unproven: int | None = None
+        self.attached = False
+        """The broker hands changes out to this process now."""
 
     @property
     def cursor(self) -> int:
@@ -100,12 +110,13 @@ class Subscriber:
             return SubscriptionState(cursor=0, created=True, lost=False)
         begun = info["config"].get("opt_start_seq", 1) - 1
         cursor = max(info["ack_floor"]["stream_seq"], begun)
-        lost = stream is not None and is_lost(cursor, stream)
+        lost = stream is not None and is_lost(cursor, stream, self._covered)
         self._cursor = cursor
         self._unproven = cursor if stream is None else None
         if (
             not lost
             and not self._connection.listener
+            and self._filters is not None
             and sorted(consumer.filters_of(info["config"])) != sorted(self._filters)
         ):
             await self.begin(cursor)
@@ -149,9 +160,9 @@ class Subscriber:
         while True:
             await asyncio.sleep(PROVE_SECONDS)
             stream = await self._looked_up()
-            if stream is not None:
+            if stream is not None and cursor <= stream.last:
                 self._unproven = None
-                if is_lost(cursor, stream):
+                if is_lost(cursor, stream, self._covered):
                     pull.abort(CursorLost(self._name))
                 return
 
@@ -162,7 +173,7 @@ class Subscriber:
             owed = self._owed(pull)
             await asyncio.sleep(GUARD_SECONDS)
             stream = await self._looked_up() if owed is not None else None
-            if stream is not None and owed is not None and stream.first > owed:
+            if stream is not None and owed is not None and stream.first > max(owed, self._covered + 1):
                 pull.abort(CursorLost(self._name))
 
     def _owed(self, pull: _Pull) -> int | None:
@@ -193,12 +204,23 @@ class Subscriber:
         await self._create(after)
         self._cursor = after
 
+    def cover(self, rv: int) -> None:
+        """Everything up to `rv` is known from elsewhere, such as a snapshot: it is no loss when it is gone."""
+        self._covered = rv
+
+    async def move(self, after: int) -> None:
+        """Put the cursor of an existing consumer to `after`, though not before where it began. What is delivered at
+        this moment is delivered again. Raises BusError."""
+        await consumer.move(self._connection, self._name, after=after)
+        self._cursor = after
+
     async def remove(self) -> None:
         """Give the cursor up."""
         await consumer.remove(self._connection, self._name)
 
     async def _create(self, after: int) -> None:
-        await consumer.create(self._connection, self._name, filters=self._filters, after=after)
+        filters = self._filters if self._filters is not None else [subjects.ALL]
+        await consumer.create(self._connection, self._name, filters=filters, after=after)
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """Every change behind the cursor, for as long as the caller takes them. Raises CursorLost."""
@@ -212,6 +234,7 @@ class Subscriber:
                 await self._rewind()
                 self._unacknowledged.clear()
                 async with _Pull(self._connection, self._name) as pull, self._watched(pull):
+                    self.attached = True
                     async for change, reply in pull.changes():
                         pause = 0.02
                         self._unacknowledged.append((change.rv, reply))
@@ -220,6 +243,8 @@ class Subscriber:
                 log.info("subscriber waits for the stream", subscriber=self._name, reason=str(err))
             except (BusError, _Silent) as err:
                 log.debug("subscriber attaches again", subscriber=self._name, reason=str(err))
+            finally:
+                self.attached = False
             await asyncio.sleep(pause)
             pause = min(pause * 2, 1.0)
 

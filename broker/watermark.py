@@ -44,6 +44,14 @@ class Watermark:
     def done(self, sequence: int) -> bool:
         """True when the floor rose. Done twice is done once."""
         self._pending.discard(sequence)
+        return self._rise()
+
+    def all_done(self, sequence: int) -> bool:
+        """Everything that was begun up to this one is done. True when the floor rose."""
+        self._pending = {one for one in self._pending if one > sequence}
+        return self._rise()
+
+    def _rise(self) -> bool:
         before = self._floor
         while self._order and self._order[0] not in self._pending:
             self._floor = self._order.popleft()

@@ -18,7 +18,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import structlog
@@ -28,6 +28,7 @@ from agents.client.rest import RestClient
 from apiserver.api.status import AlreadyExists, Conflict, StatusError
 from broker.connection import Connection
 from broker.credentials import Credentials
+from broker.grant import Grant
 from broker.login import UrlLogin, trusting
 from broker.nkeys import BadKey, KeyPair
 from broker.selection import Selection
@@ -38,28 +39,6 @@ LIFETIME_SECONDS = 7 * 24 * 3600
 """As long as the API server signs for: how long an agent may be without one and still come back to the bus."""
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
-LEAST_RENEWAL_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the API server answered, and the seed that stays here."""
-
-    servers: tuple[str, ...]
-    jwt: str
-    seed: str
-    certificate_authority: str
-    asked_at: float
-    """Seconds since 1970."""
-
-    @property
-    def credentials(self) -> Credentials:
-        return Credentials(self.jwt, self.seed)
-
-    def renew_in(self, now: float) -> float:
-        """Seconds until half of the life is over."""
-        half = (self.credentials.expires_at - self.asked_at) / 2
-        return max(LEAST_RENEWAL_SECONDS, self.asked_at + half - now)
 
 
 class SubscriptionLogin:
@@ -127,14 +106,7 @@ class SubscriptionLogin:
         }
         now = time.time()
         answer = await self._rest.create(SUBSCRIPTIONS, request, name=self._name, subresource="credentials")
-        told = answer["status"]
-        return Grant(
-            servers=tuple(told["servers"]),
-            jwt=told["jwt"],
-            seed=self._key.seed,
-            certificate_authority=told.get("certificateAuthority", ""),
-            asked_at=now,
-        )
+        return Grant.of_answer(answer, seed=self._key.seed, asked_at=now)
 
     def _take(self, grant: Grant) -> None:
         self._grant = grant

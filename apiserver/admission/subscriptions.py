@@ -43,12 +43,16 @@ class SubscriptionAdmission:
         served = [r for r in self._registry.all() if "watch" in r.verbs]
         known = {(r.group, r.plural) for r in served} | {(r.group, ANY) for r in served} | {(ANY, ANY)}
         clusterwide = {(r.group, r.plural) for r in served if not r.namespaced}
+        elsewhere = {(r.group, r.plural): r.storage for r in served if r.storage.group != r.group}
         errors: list[fielderrors.FieldError] = []
         for i, one in enumerate(selection.resources):
             place = (one.group, one.resource)
             if one.resource and place not in known:
                 named = {"group": one.group, "resource": one.resource}
                 errors.append(fielderrors.not_found_value(f"spec.resources[{i}]", named))
+            elif place in elsewhere:
+                told = f'the changes of {one.resource} are those of the group "{elsewhere[place].group}"'
+                errors.append(fielderrors.invalid_value(f"spec.resources[{i}].group", one.group, told))
             elif selection.namespace and place in clusterwide:
                 told = f"{one.resource} have no namespace"
                 errors.append(fielderrors.invalid_value("spec.namespace", selection.namespace, told))

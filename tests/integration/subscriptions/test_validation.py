@@ -32,6 +32,10 @@ PODS = {"group": "", "resource": "pods"}
             {"resources": [{"group": "", "resource": "nodes"}], "namespace": "default"},
             'spec.namespace: Invalid value: "default": nodes have no namespace',
         ),
+        (
+            {"resources": [{"group": "events.k8s.io", "resource": "events"}]},
+            'spec.resources[0].group: Invalid value: "events.k8s.io": the changes of events are those of the group ""',
+        ),
         ({"resources": [CONFIG_MAPS], "node": "n1"}, "spec.node: Forbidden: may be set only where pods are selected"),
         (
             {"resources": [PODS], "namespace": "A"},
