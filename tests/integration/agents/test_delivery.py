@@ -102,7 +102,7 @@ async def test_a_restart_costs_what_was_missed_and_not_the_world(plane: Plane, m
     first = Recorder(plane.namespace)
     async with recording(plane.servers, first, name="recorder") as agent:
         await until_followed(agent)
-        assert len(first.seen) == 60
+        await eventually(lambda: len(first.seen) == 60, timeout_seconds=60, what="all are done")
         await writer.write("m1")
         await until_reconciled(first, writer)
         await until_followed(agent)

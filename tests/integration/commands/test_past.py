@@ -185,13 +185,9 @@ def test_a_trace_tells_causes_reactions_and_listeners(kubeconfig: Path, api: Cli
     assert text.startswith(
         f"ADDED configmaps/{ns}/a as {rv} by admin, because of ADDED configmaps/{ns}/cause as {cause}\n"
     )
-    assert [line.split()[3] for line in text.splitlines()[1:-2]] == [
-        "heard",
-        "command",
-        "commit",
-        "published",
-        "reaction",
-    ]
+    steps = [line.split()[3] for line in text.splitlines()[1:-2]]
+    assert steps[:3] == ["heard", "command", "commit"]
+    assert sorted(steps[3:]) == ["published", "reaction"]  # who reacts to the answer may be faster than the relay
     assert f"listeners  {ns} (not yet)" in text
 
 

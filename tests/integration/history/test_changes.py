@@ -11,6 +11,7 @@ from deploy import identities
 from tests.integration.history.past import Past, changes, followed, rv_of, short, told_by
 from tests.integration.rest.client import Client, Obj, config_map, path_of, pod
 from tests.integration.rest.server import NOBODY, NODE
+from tests.servers import wait_until
 
 HEARD = "2026-05-01T12:00:00.000250Z"
 
@@ -56,6 +57,7 @@ def test_a_change_tells_what_its_author_says_that_it_is_a_reaction_to(api: Clien
     api.post(path, config_map("a"), headers={"Backbeat-Cause": f"7;heard={HEARD}", "traceparent": trace})
     api.post(path, config_map("b"), headers={"Backbeat-Cause": "7", "traceparent": "none"})
     api.post(path, config_map("c"), headers={"Backbeat-Cause": "7;heard=lately"})
+    wait_until(lambda: len(changes(api, namespace=ns)) == 3, what="all are published")
     told = [{k: line.get(k) for k in ("cause", "heard", "traceparent")} for line in changes(api, namespace=ns)]
     assert told == [
         {"cause": 7, "heard": HEARD, "traceparent": trace},
