@@ -329,11 +329,18 @@ class _Pull:
         if not status:
             self._on_change(message)
         elif status == "100":
-            return
+            self._on_heartbeat(message)
         elif status in ("404", "408") or "Batch Completed" in description:
             self._outstanding = 0
         else:
             self._broken = f"{status} {description}"
+
+    def _on_heartbeat(self, message: Message) -> None:
+        """It tells how many the consumer has delivered. Were some of them not to us, another process has them: one that
+        was stopped with its request still open, say."""
+        delivered = int((message.headers or {}).get("Nats-Last-Consumer", 0))
+        if delivered > self._delivered:
+            self._broken = f"{delivered} were delivered, {self._delivered} of them here"
 
     def _on_change(self, message: Message) -> None:
         """The consumer counts its deliveries from 1 after a reset: a hole means that another process got some."""

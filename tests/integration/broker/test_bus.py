@@ -258,6 +258,25 @@ async def take(subscriber: Subscriber, count: int) -> list[int]:
     return seen
 
 
+async def test_what_a_stopped_reader_was_given_comes_to_its_successor(nats_server: Nats) -> None:
+    outbox = ListOutbox()
+    async with connected(nats_server) as connection, relaying(connection, outbox):
+        outbox.commit(1)
+        await published(connection, 1)
+        subscriber = Subscriber(connection, name="worker", filters=[subjects.ALL])
+        await subscriber.begin(0)
+        swallowed: list[bytes] = []
+        inbox = connection.new_inbox()
+        reader = await connection.subscribe(inbox, lambda message: swallowed.append(message.data))
+        request = b'{"batch": 20, "expires": 3000000000}'
+        await connection.publish(f"$JS.API.CONSUMER.MSG.NEXT.{subjects.STREAM}.worker", request, reply=inbox)
+        await eventually(lambda: bool(swallowed), what="the stopped reader has the first")
+        taking = asyncio.create_task(take(subscriber, 20))
+        outbox.commit(20)
+        assert set(await asyncio.wait_for(taking, 30)) == set(range(1, 21))
+        await reader.unsubscribe()
+
+
 async def test_a_subscriber_comes_back_to_what_it_had_not_finished(nats_server: Nats) -> None:
     outbox = ListOutbox()
     outbox.commit(100)
