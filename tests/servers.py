@@ -49,9 +49,21 @@ class Process:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of one that ended by itself; None while it runs, and where the test ended it. Negative: the signal."""
+        return self._process.poll() if self._process is not None else None
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def spawn(self) -> None:
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(self.command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        self.spawn()
 
     def signal(self, number: int) -> None:
         assert self._process is not None

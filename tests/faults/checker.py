@@ -156,12 +156,13 @@ def watched(changes: Sequence[Change], watching: Watching) -> Iterator[str]:
         yield f"the watch could not go on: {watching.failures}"
     if not watching.frames:
         return
-    begin, end = watching.after, watching.rv
+    begin, end = watching.after, min(watching.rv, changes[-1].number)
     seen_by = [change for change in changes if change.subject.startswith(watching.subject)]
     expected = [(change.number, change.body) for change in seen_by if begin < change.number <= end]
-    for wanted, seen in zip(expected, watching.frames, strict=False):
+    frames = [frame for frame in watching.frames if frame[0] <= end]
+    for wanted, seen in zip(expected, frames, strict=False):
         if wanted != seen:
             yield f"a watcher saw {seen[0]} where {wanted[0]} belongs, begun {watching.beginnings} times"
             return
-    if len(expected) != len(watching.frames):
-        yield f"a watcher saw {len(watching.frames)} changes of {len(expected)}"
+    if len(expected) != len(frames):
+        yield f"a watcher saw {len(frames)} changes of {len(expected)}"

@@ -198,6 +198,20 @@ class Cluster:
         finally:
             await client.close()
 
+    async def lags(self) -> dict[str, int]:
+        """How many changes wait for each durable consumer. Raises nats.errors.Error, OSError."""
+        client = await self._nats_client()
+        try:
+            raw = (await client.request(f"$JS.API.CONSUMER.LIST.{STREAM}", b"", timeout=5)).data
+            found = json.loads(raw)["consumers"]
+        finally:
+            await client.close()
+        return {
+            one["name"]: one["num_pending"] + one["num_ack_pending"]
+            for one in found
+            if one["config"].get("durable_name")
+        }
+
     async def settled(self, *, timeout_seconds: float = SETTLE_SECONDS) -> None:
         """Wait until the stream ends where the record does."""
 

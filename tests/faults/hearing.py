@@ -24,7 +24,7 @@ def heard(changes: Sequence[Change], subscribing: Subscribing, *, robbed: Sequen
 
 
 class Hearing:
-    """One subscriber, part by part: `learn` what came into the stream, then `check` what was told since."""
+    """One subscriber, part by part: `learn` what came into the stream, then `check` what was told of it."""
 
     def __init__(self, name: str, selection: Selection, *, after: int) -> None:
         self._name = name
@@ -47,10 +47,15 @@ class Hearing:
                 self._numbers.append(change.number)
                 self._bodies[change.number] = hash(change.body)
 
-    def due(self, up_to: int) -> int:
-        """The last that must have been heard once `up_to` is in the stream."""
-        at = bisect_right(self._numbers, up_to)
-        return self._numbers[at - 1] if at else self._after
+    @property
+    def due(self) -> int:
+        """The last that must have been heard once all that was learned is in the stream."""
+        return self._numbers[-1] if self._numbers else self._after
+
+    def part(self, told: Sequence[Told], *, up_to: int) -> Sequence[Told]:
+        """What was told before the first change behind `up_to` came: that one is not learned yet."""
+        later = (at for at, one in enumerate(told) if isinstance(one, Delivered) and one.rv > up_to)
+        return told[: next(later, len(told))]
 
     def check(self, told: Sequence[Told], *, robbed: Sequence[float] = ()) -> Iterator[str]:
         for one in told:

@@ -42,10 +42,10 @@ class Watching:
         """Of the objects that a Load writes to."""
         return cls(CONFIGMAPS, places, after)
 
-    def forget(self) -> None:
-        """What was seen so far is checked."""
-        self.after = self.rv
-        self.frames.clear()
+    def forget(self, up_to: int) -> None:
+        """What was seen up to there is checked."""
+        self.after = up_to
+        self.frames = [frame for frame in self.frames if frame[0] > up_to]
 
     @property
     def rv(self) -> int:
