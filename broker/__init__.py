@@ -9,6 +9,7 @@ api           the few questions that a subscriber has for an API server; kubecon
 snapshot      what exists of a selection at one resourceVersion
 grant         credentials for one Subscription, as the API server answers them
 labels        a label selector, applied by the subscriber
+logs          where the library's log goes
 
 subjects      where a change is published
 change        what a change carries

@@ -49,6 +49,7 @@ from broker.cursor import Cursor, TakeSnapshot
 from broker.errors import HistoryReplaced
 from broker.grant import BadGrant, Grant, GrantLogin
 from broker.labels import matcher
+from broker.logs import yield_to_the_program
 from broker.nkeys import KeyPair
 from broker.snapshot import Snapshot
 from broker.subscriber import CursorLost, Subscriber
@@ -112,6 +113,7 @@ async def subscribe(
 ) -> AsyncIterator[Cursor]:
     """The cursor of a Subscription, for the length of a block. `api` is open already, or the usual kubeconfig's. Waits
     for the broker as long as it takes. Raises ApiError, BadKubeconfig."""
+    yield_to_the_program()
     async with nullcontext(api) if api is not None else Api.of_kubeconfig() as asked:
         key = KeyPair.new("user")
         login = GrantLogin(await asked.grant(name, key, lifetime_seconds=lifetime_seconds))
@@ -161,6 +163,7 @@ async def _until_due(grant: Grant, cursor: Cursor) -> None:
 async def opened(grant: Grant, *, take_snapshot: TakeSnapshot | None = None) -> AsyncIterator[Cursor]:
     """The cursor that a grant is for, until the block or the grant ends. Waits for the broker as long as it takes.
     `take_snapshot` is for `follow`. Raises CredentialsExpired."""
+    yield_to_the_program()
     connection = Connection(GrantLogin(grant), name=f"subscriber-{grant.consumer}")
 
     async def expire() -> None:

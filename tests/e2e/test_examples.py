@@ -98,10 +98,9 @@ def _apply(plane: ControlPlane, manifest: str, name: str) -> None:
 def _write(plane: ControlPlane, *names: str) -> list[int]:
     """ConfigMaps of these names in one go; their resourceVersions."""
     items = [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": n}, "data": {"name": n}} for n in names]
-    listed = json.dumps({"kind": "List", "apiVersion": "v1", "items": items})
-    made = plane.kubectl("create", "-o", "json", "-f", "-", stdin=listed)
-    told = made.json
-    return [int(one["metadata"]["resourceVersion"]) for one in (told["items"] if told["kind"] == "List" else [told])]
+    text = "\n".join(json.dumps(item) for item in items)
+    shown = plane.kubectl("create", "-o", 'jsonpath={.metadata.resourceVersion}{"\\n"}', "-f", "-", stdin=text)
+    return [int(line) for line in shown.out.split()]
 
 
 class Heard:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
+import structlog
 
 from apiserver.subscriptions import keeper
 from deploy.identities import Identity
@@ -58,3 +59,12 @@ def ns(api: Client) -> str:
     name = f"heard-{next(_numbers)}"
     api.make("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return name
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """The library leaves standard output to the program, by a setting of the whole process."""
+    before = structlog.is_configured()
+    yield
+    if not before:
+        structlog.reset_defaults()
