@@ -32,6 +32,12 @@ from apiserver.authn import Authenticator
 from apiserver.authn.authenticator import TokenFile
 from apiserver.authz import StaticAuthorizer
 from apiserver.cache import Cache
+from apiserver.care.backup import Backup
+from apiserver.care.desk import CareDesk
+from apiserver.care.doctor import Doctor
+from apiserver.care.repair import Repair
+from apiserver.care.restore import Restore
+from apiserver.care.rotation import Rotation
 from apiserver.health import Health, HealthFile
 from apiserver.history.changes import Changes
 from apiserver.history.state import Snapshots
@@ -69,6 +75,8 @@ log = structlog.get_logger(__name__)
 
 SHUTDOWN_SECONDS = 3
 BOOTSTRAP_RETRY_SECONDS = 0.2
+CAUGHT_UP_SECONDS = 20.0
+"""How long a restored record may take to be loaded before whoever restored it is told that it is there."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -104,7 +112,7 @@ class Server:
             ),
         )
         self._connection = Connection(settings.nats_url.get_secret_value(), name="apiserver")
-        stream = StreamSettings(
+        self._stream_settings = stream = StreamSettings(
             max_age_seconds=settings.stream_max_age_seconds,
             max_bytes=settings.stream_max_bytes,
             replicas=settings.replicas,
@@ -147,6 +155,7 @@ class Server:
             live={SUBSCRIPTIONS: LiveStatus(connected).fill},
         )
         desk = CredentialDesk(connected, _seed_of(s), _bus_address(s), access)
+        self._care = self._build_care(records)
         self._changes = Changes(connected, lambda: self._endpoints.registry, self._sealer, access)
         return App(
             authenticator=authenticator,
@@ -163,9 +172,24 @@ class Server:
                 server_address=lambda: f"{s.bind_address}:{self.port}",
             ),
             healthz=Healthz(self._health.readiness),
-            extensions=[self._changes],
+            extensions=[self._changes, self._care],
+            uploads=[self._care],
             metrics=Metrics(),
             request_timeout_seconds=s.request_timeout_seconds,
+        )
+
+    def _build_care(self, records: Records) -> CareDesk:
+        store, upkeep, connection = self._store, self._store.upkeep, self._connection
+
+        async def caught_up(rv: int) -> bool:
+            return await self._cache.wait_for(rv, timeout_seconds=CAUGHT_UP_SECONDS)
+
+        return CareDesk(
+            Doctor(store, upkeep, connection, self._sealer),
+            Repair(store, upkeep, connection, caught_up=caught_up),
+            Backup(store, upkeep, connection, cluster=self._settings.cluster_name),
+            Restore(store, upkeep, connection, self._sealer, self._stream_settings, caught_up=caught_up),
+            Rotation(store, records, self._endpoints, self._sealer),
         )
 
     def stop(self) -> None:
@@ -193,6 +217,7 @@ class Server:
                 http.should_exit = True
                 self._hub.close()
                 self._changes.close()
+                self._care.close()
                 await serving
                 http.drop_connections()
                 for part in parts:

@@ -22,6 +22,11 @@ MOST_SUBJECTS = 1024
 
 _NOT_FOUND = "404"
 _END = "204"
+_TOO_MANY = "413"
+
+
+class TooManySubjects(BusUnavailable):
+    """The filters match more than MOST_SUBJECTS. Ask for fewer."""
 
 
 async def last_change(connection: Connection, subject_filter: str, *, up_to: int) -> Change | None:
@@ -33,7 +38,7 @@ async def last_change(connection: Connection, subject_filter: str, *, up_to: int
 
 async def last_changes(connection: Connection, filters: Sequence[str], *, up_to: int) -> list[Change]:
     """Of each subject that a filter matches, the newest change with a sequence <= `up_to`. Filters must not overlap,
-    and match MOST_SUBJECTS in all, at most. Raises BusUnavailable."""
+    and match MOST_SUBJECTS in all, at most. Raises TooManySubjects, BusUnavailable."""
     arrived: asyncio.Queue[Message] = asyncio.Queue()
     inbox = connection.new_inbox()
     subscription = await connection.subscribe(inbox, arrived.put_nowait)
@@ -54,6 +59,8 @@ async def _gathered(arrived: asyncio.Queue[Message]) -> list[Change]:
         message = await arrived.get()
         if message.status in (_NOT_FOUND, _END):
             return found
+        if message.status == _TOO_MANY:
+            raise TooManySubjects("these are too many subjects at a time")
         headers = message.headers or {}
         if "Nats-Sequence" not in headers:
             raise BusUnavailable(f"JetStream refused a direct get: {headers.get('Description', message.status)}")

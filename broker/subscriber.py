@@ -10,6 +10,8 @@ Delivery contract
   4. When the broker can no longer keep this (retention passed the cursor, the stream was made anew, the consumer was
      removed), `ensure` says `lost`, and so does the exception CursorLost from `changes`. Never is a change left out
      silently. A reader that is so slow that retention overtakes it is told within two `GUARD_SECONDS`.
+  5. When another history is put in place of this one (a backup was restored), HistoryReplaced is raised: what was read
+     before counts no more, and the process should begin anew.
 
 A crash between delivery and acknowledgement repeats; a crash between the work and its acknowledgement repeats; nothing
 skips. (A crash within those seconds in which retention overtook it is the exception: JetStream takes a change that it
@@ -32,8 +34,15 @@ from broker import consumer, delivery, subjects
 from broker.change import Change
 from broker.connection import REQUEST_TIMEOUT_SECONDS, Connection, Message
 from broker.crashpoints import CrashPoints, from_environment
-from broker.errors import BusError, BusUnavailable, ConsumerMissing, NodeUnreachable, StreamMissing
-from broker.stream import StreamState, state, told_state
+from broker.errors import (
+    BusError,
+    BusUnavailable,
+    ConsumerMissing,
+    HistoryReplaced,
+    NodeUnreachable,
+    StreamMissing,
+)
+from broker.stream import StreamState, known, state, told_state
 
 log = structlog.get_logger(__name__)
 
@@ -133,9 +142,9 @@ class Subscriber:
 
     async def stream_state(self) -> StreamState | None:
         """Where the stream begins and ends. None while a listener can ask nobody: no API server is up. Then the cursor
-        is trusted for the time being, and looked at again (`_prove`)."""
+        is trusted for the time being, and looked at again (`_prove`). Raises HistoryReplaced, BusError."""
         if not self._connection.listener:
-            return await state(self._connection)
+            return known(self._connection, await state(self._connection))
         try:
             return await told_state(self._connection)
         except NodeUnreachable:
@@ -159,7 +168,7 @@ class Subscriber:
         the stream now was there then."""
         while True:
             await asyncio.sleep(PROVE_SECONDS)
-            stream = await self._looked_up()
+            stream = await self._looked_up(pull)
             if stream is not None and cursor <= stream.last:
                 self._unproven = None
                 if is_lost(cursor, stream, self._covered):
@@ -172,7 +181,7 @@ class Subscriber:
         while True:
             owed = self._owed(pull)
             await asyncio.sleep(GUARD_SECONDS)
-            stream = await self._looked_up() if owed is not None else None
+            stream = await self._looked_up(pull) if owed is not None else None
             if stream is not None and owed is not None and stream.first > max(owed, self._covered + 1):
                 pull.abort(CursorLost(self._name))
 
@@ -183,9 +192,12 @@ class Subscriber:
             return self._unacknowledged[0][0]
         return pull.owed
 
-    async def _looked_up(self) -> StreamState | None:
+    async def _looked_up(self, pull: _Pull) -> StreamState | None:
         try:
             return await self.stream_state()
+        except HistoryReplaced as err:
+            pull.abort(err)
+            return None
         except BusError as err:
             log.debug("the cursor is not proven now", subscriber=self._name, reason=str(err))
             return None
@@ -298,7 +310,7 @@ class _Pull:
         self._outstanding = 0
         self._delivered = 0
         self._broken = ""
-        self._aborted: CursorLost | None = None
+        self._aborted: CursorLost | HistoryReplaced | None = None
         self._last: Change | None = None
 
     @property
@@ -308,7 +320,7 @@ class _Pull:
             return self._arrived[0][0].rv
         return self._last.rv + 1 if self._last is not None and self._last.pending else None
 
-    def abort(self, why: CursorLost) -> None:
+    def abort(self, why: CursorLost | HistoryReplaced) -> None:
         """Let `changes` raise this, now."""
         self._aborted = why
         self._wake.set()

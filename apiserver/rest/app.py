@@ -7,7 +7,7 @@ Every error on the way is a `StatusError` and becomes an answer here, and only h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,6 +67,15 @@ class Extension(Protocol):
         ...
 
 
+class Upload(Protocol):
+    """Takes bodies that are too large to be read first, and that take as long as they take."""
+
+    upload_path: str
+    """Where they are POSTed to."""
+
+    async def take(self, incoming: HttpRequest, pieces: AsyncIterator[bytes]) -> Response: ...
+
+
 class App:
     """The ASGI application."""
 
@@ -84,6 +93,7 @@ class App:
         documents: Documents,
         healthz: Healthz,
         extensions: Sequence[Extension],
+        uploads: Sequence[Upload],
         metrics: Metrics,
         request_timeout_seconds: float,
     ) -> None:
@@ -98,6 +108,7 @@ class App:
         self._documents = documents
         self._healthz = healthz
         self._extensions = extensions
+        self._uploads = {one.upload_path: one for one in uploads}
         self._metrics = metrics
         self._timeout = request_timeout_seconds
 
@@ -126,6 +137,8 @@ class App:
             exchange.info = info = request.parse(method, scope["raw_path"].decode("latin-1"), query)
             user = self._identify(scope, headers)
             self._authorize(user, info, query)
+            if method == "POST" and (upload := self._uploads.get(info.path)) is not None:
+                return await upload.take(HttpRequest(method, info, query, headers, b""), http.pieces(receive))
             seconds = deadline.seconds(query.text("timeout"), at_most=self._timeout)
             async with deadline.within(seconds):
                 body = b"" if method in _NO_BODY else await http.read_body(receive, headers)

@@ -29,6 +29,8 @@ GZIP_FROM_BYTES = 128 * 1024
 THREAD_FROM_BYTES = 64 * 1024
 """Answers from this size on are reshaped beside the event loop."""
 
+_WENT_AWAY = "the client went away before the request was complete"
+
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -89,6 +91,17 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return out
 
 
+async def pieces(receive: Receive) -> AsyncIterator[bytes]:
+    """A body of any size, as it comes in. Raises BadRequest when the client goes away."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BadRequest(_WENT_AWAY)
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
 async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
     """The whole body. Raises RequestEntityTooLarge past the limit, BadRequest when the client goes away."""
     announced = headers.get("content-length", "0")
@@ -100,7 +113,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str]) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise BadRequest("the client went away before the request was complete")
+            raise BadRequest(_WENT_AWAY)
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_BODY_BYTES:

@@ -95,7 +95,7 @@ class RecordBehindStream(StoreUnavailable):
     def __init__(self, stream: int, record: int) -> None:
         super().__init__(
             f"the record in Redis is at {record} and the stream is at {stream}, which is beyond it: "
-            "was a backup restored? Writes are refused until Redis has the newer data again"
+            "was a backup restored? Writes are refused; `backbeat repair` says what can be done"
         )
         self.stream = stream
         self.record = record

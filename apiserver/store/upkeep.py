@@ -46,19 +46,6 @@ return last
 """Change by change, the number last: should Redis refuse one, all before it are there whole. A frame's object begins
 behind `{"type":"…","object":`."""
 
-_PUT = """
-local current = redis.call('HGET', KEYS[1], ARGV[1])
-local actual = current and string.match(current, '^%d+') or '0'
-if actual ~= ARGV[2] then return 0 end
-if ARGV[3] == '' then
-  redis.call('HDEL', KEYS[1], ARGV[1])
-else
-  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-  redis.call('SADD', KEYS[2], ARGV[4])
-end
-return 1
-"""
-
 _RAISE = """
 local last = tonumber(redis.call('GET', KEYS[1]) or '0')
 if last >= tonumber(ARGV[1]) then return 0 end
@@ -161,13 +148,6 @@ class Upkeep:
         keys = (self._keys.rv, self._keys.outbox, self._keys.resources, *map(self._keys.objects, resources))
         return int(await self._pipeline.ask("EVAL", _APPLY, len(keys), *keys, *arguments))
 
-    async def put(self, resource: StoredResource, key: str, *, seen_rv: int, new: Stored | None) -> bool:
-        """Make one object what the stream says, without a new number. False when it is not at `seen_rv` any more."""
-        value = b"" if new is None else b"%d %b" % (new.rv, new.json)
-        keys = (self._keys.objects(resource), self._keys.resources)
-        arguments = (key, seen_rv, value, resource_name(resource))
-        return bool(await self._pipeline.ask("EVAL", _PUT, len(keys), *keys, *arguments))
-
     async def raise_to(self, rv: int) -> None:
         """Numbers up to `rv` count as given out."""
         await self._pipeline.ask("EVAL", _RAISE, 1, self._keys.rv, rv)
@@ -177,9 +157,6 @@ class Upkeep:
         relay then begins the stream anew. Answers that number, which nobody gets."""
         keys = (self._keys.rv, self._keys.outbox, self._keys.history)
         return ResourceVersion(int(await self._pipeline.ask("EVAL", _LEAP, len(keys), *keys, beyond, history)))
-
-    async def clear_outbox(self) -> None:
-        await self._pipeline.ask("UNLINK", self._keys.outbox)
 
     async def close(self, why: str) -> None:
         """Take no write for CLOSED_SECONDS; say it again to go on."""

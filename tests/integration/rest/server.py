@@ -47,9 +47,8 @@ class TestServer:
             tls_private_key_file=self.pki.serving_key,
             client_ca_file=self.pki.client_ca,
             token_auth_file=directory / "tokens.csv",
-            secrets_key_file=directory / "secrets.keys",
             health_file=directory / f"health-{self.port}.json",
-            **settings,
+            **{"secrets_key_file": directory / "secrets.keys", **settings},
         )
         self.tls = ssl.create_default_context(cafile=str(self.pki.ca))
         self._health_file = directory / f"health-{self.port}.json"

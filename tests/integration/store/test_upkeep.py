@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from apiserver.store.base import Key, RecordClosed, ResourceVersion, Stored, StoredResource, StoreUnavailable
+from apiserver.store.base import RecordClosed, ResourceVersion, Stored, StoredResource, StoreUnavailable
 from apiserver.store.redis import RedisStore
 from apiserver.store.upkeep import Applied
 from broker import subjects
@@ -84,19 +84,6 @@ async def test_what_is_not_kept_for_the_stream_is_applied_all_the_same(store: Re
     await store.upkeep.apply(steps)
     assert await everything(store) == await everything(source)
     assert [entry.rv for entry in await store.outbox.read(0, limit=100)] == [5, 6]
-
-
-async def test_one_object_is_put_right_only_as_it_was_seen(store: RedisStore) -> None:
-    await store.commit(commit_of("a"))
-    right = Stored(ResourceVersion(1), b'{"right":true}')
-    assert not await store.upkeep.put(CONFIGMAPS, "default/a", seen_rv=7, new=right)
-    assert await store.upkeep.put(CONFIGMAPS, "default/a", seen_rv=1, new=right)
-    assert await store.get(Key(CONFIGMAPS, "default", "a")) == right
-    assert await store.upkeep.put(LEASES, "default/b", seen_rv=0, new=right)
-    assert await store.resources() == [CONFIGMAPS, LEASES]
-    assert await store.upkeep.put(CONFIGMAPS, "default/a", seen_rv=1, new=None)
-    assert await store.get(Key(CONFIGMAPS, "default", "a")) is None
-    assert await store.current_rv() == 1
 
 
 async def test_a_closed_record_takes_no_write_until_it_is_opened(store: RedisStore) -> None:
