@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from deploy.cli_care import add_care
 from deploy.cli_parts import add_parts
 from deploy.cli_past import add_past
 from deploy.errors import UserError
@@ -135,6 +136,7 @@ def version() -> None:
 
 
 add_past(app)
+add_care(app)
 add_parts(app)
 
 

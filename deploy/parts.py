@@ -23,7 +23,7 @@ from deploy.checks import BadSetting, check, check_files, option, unreachable, v
 EXIT_USAGE = 2
 EXIT_FAILED = 1
 EXIT_LOST_LEADERSHIP = 75
-"""EX_TEMPFAIL: start it again."""
+"""EX_TEMPFAIL: start it again. Also where another history was put in place of the one that the process knows."""
 
 NOT_OPTIONS = frozenset({"heartbeats", "capacity", "pressure"})
 """Groups of settings: too much for one flag or variable."""
@@ -132,6 +132,8 @@ def explain(err: BaseException) -> tuple[str, int] | None:
         return "; ".join(_complaints(err)), EXIT_USAGE
     if type(err).__name__ == "LostLeadership":
         return "another one leads now; start again", EXIT_LOST_LEADERSHIP
+    if type(err).__name__ == "HistoryReplaced":
+        return str(err), EXIT_LOST_LEADERSHIP
     if isinstance(err, BadSetting) or type(err).__name__ in USER_ERRORS:
         return str(err), EXIT_USAGE
     if isinstance(err, OSError):

@@ -16,6 +16,8 @@ from deploy.report import Event, Reporter
 from deploy.supervisor import Supervisor
 
 LOOK_SECONDS = 0.05
+NEEDS_REPAIR = "record: the record"
+"""How an API server's reason begins whose record is behind the stream."""
 EXIT_USAGE = 2
 """What a part ends with when it cannot work with what it was told: starting it again does not help."""
 
@@ -29,14 +31,30 @@ class Readiness:
         self._waiting: dict[str, str] = {}
 
     async def wait(self, timeout_seconds: float) -> None:
-        """Raises UpFailed with the reasons."""
+        """Raises UpFailed with the reasons. A record that needs a repair is waited for: it takes somebody who does it,
+        and a control plane that runs."""
         try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._processes()
-                await self._nodes()
+            async with asyncio.timeout(timeout_seconds) as deadline:
+                looking = asyncio.create_task(self._put_off(deadline), name="readiness-deadline")
+                try:
+                    await self._processes()
+                    await self._nodes()
+                finally:
+                    looking.cancel()
+                    await asyncio.gather(looking, return_exceptions=True)
         except TimeoutError as err:
             reasons = "; ".join(f"{name}: {why}" for name, why in self._waiting.items())
             raise UpFailed(f"not ready within {timeout_seconds:g} s: {reasons}") from err
+
+    async def _put_off(self, deadline: asyncio.Timeout) -> None:
+        """Look until the record turns out to need a repair: then there is no deadline any more."""
+        while True:
+            why = next((why for why in self._waiting.values() if why.startswith(NEEDS_REPAIR)), "")
+            if why:
+                deadline.reschedule(None)
+                self._reporter.tell(Event("note", f"{why}; it is waited for until somebody does it"))
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _processes(self) -> None:
         pending = {child.spec.name: child for child in self._supervisor.children}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
@@ -126,11 +126,14 @@ class Transport:
             method, url_path, query=query, headers=headers, data=data, again=(NotDone,), guard=guard
         )
 
-    async def lines(self, url_path: str, *, query: Query) -> AsyncIterator[bytes]:
-        """An answer that goes on, line by line, until the server ends it. Not tried again."""
+    async def lines(
+        self, url_path: str, *, query: Query, method: str = "GET", body: AsyncIterable[bytes] | None = None
+    ) -> AsyncIterator[bytes]:
+        """An answer that goes on, line by line, until the server ends it; a body may go on as well. Not tried again."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+        url = self._config.server + url_path
         try:
-            async with self.open().get(self._config.server + url_path, params=query, timeout=timeout) as answer:
+            async with self.open().request(method, url, params=query, timeout=timeout, data=body) as answer:
                 if answer.status >= 400:
                     raise _refusal(answer.status, await answer.read())
                 async for line in answer.content:

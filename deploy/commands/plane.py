@@ -23,7 +23,7 @@ from agents.client.config import ApiConfig, BadKubeconfig, load
 from agents.client.process import configure_logs
 from agents.client.transport import NotDone, Transport
 from apiserver.api.status import Expired, NotFound, StatusError, Unauthorized
-from broker.errors import BusError
+from broker.errors import BusError, HistoryReplaced
 from deploy.datadir import DataDir
 from deploy.errors import UserError
 from deploy.options import DEFAULT_DATA_DIR
@@ -88,6 +88,8 @@ def run(data_dir: Path | None, main: Callable[[Plane], Awaitable[None]]) -> None
         raise typer.Exit(BROKEN_PIPE) from err
     except StatusError as err:
         raise UserError(in_words(err, config)) from err
+    except HistoryReplaced as err:
+        raise UserError(str(err)) from err
     except BusError as err:
         raise UserError(f"the bus does not do what is asked of it: {err}") from err
 
