@@ -13,6 +13,8 @@ from tests.servers import Process
 from tests.soak.schedule import RELAY, Fault, Kind
 from tests.soak.stage import Stage
 
+LONG_SECONDS = 3.0
+
 
 class Faults:
     """`robbed`: when the broker's disk was. `told`: what was done, with the seconds since the beginning."""
@@ -68,11 +70,14 @@ class Faults:
         await _start(process)
 
     async def _end(self, process: Process, *, orderly: bool) -> None:
+        begun = time.monotonic()
         try:
             await asyncio.to_thread(process.stop if orderly else process.kill)
         except subprocess.TimeoutExpired as err:
             self._stage.complaints.append(f"{process.log.stem} did not end in {err.timeout} s when it was told to")
             await asyncio.to_thread(process.kill)
+        if (took := time.monotonic() - begun) > LONG_SECONDS:
+            self._tell(f"{process.log.stem} took {took:.1f} s to end")
 
     async def _stand_still(self, process: Process, seconds: float) -> None:
         process.signal(signal.SIGSTOP)

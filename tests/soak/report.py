@@ -33,7 +33,7 @@ def write(
     tape: Tape,
     listeners: Listeners,
 ) -> None:
-    (directory / "seed.json").write_bytes(orjson.dumps(options))
+    (directory / "seed.json").write_bytes(orjson.dumps(options, default=str))
     (directory / "faults.txt").write_text("".join(f"{line}\n" for line in faults))
     (directory / "violations.txt").write_text("".join(f"{line}\n" for line in wrong))
     _lines(directory / "writes.jsonl", history.writes)
