@@ -17,6 +17,7 @@ import socket
 import ssl
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from importlib import metadata
 from typing import Any
 
@@ -126,6 +127,7 @@ class Server:
         watching = WatchSettings(max_lag_bytes=settings.watch_lag_limit_bytes)
         self._hub = WatchHub(self._cache, self._connection, watching)
         self._health = Health(self._store, self._connection, self._cache, self._relay)
+        self._sightings: dict[str, datetime] = {}
         self._app = self._build_app()
 
     def _fields_of(self, stored: StoredResource) -> Any:
@@ -152,7 +154,7 @@ class Server:
             self._cache,
             self._hub,
             Snapshots(connected, self._cache, self._sealer),
-            live={SUBSCRIPTIONS: LiveStatus(connected).fill},
+            live={SUBSCRIPTIONS: LiveStatus(connected, self._sightings).fill},
         )
         desk = CredentialDesk(connected, _seed_of(s), _bus_address(s), access)
         self._care = self._build_care(records)
@@ -234,6 +236,7 @@ class Server:
             self._endpoints,
             self._admission,
             leading=lambda: self._relay.leading,
+            sightings=self._sightings,
         )
 
     async def _bootstrap(self) -> None:

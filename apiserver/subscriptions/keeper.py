@@ -60,13 +60,16 @@ class Keeper:
         admission: Chain,
         *,
         leading: Callable[[], bool],
+        sightings: dict[str, datetime],
     ) -> None:
+        """`sightings`: when each consumer was last seen to be waited on; written here, read by whoever tells it."""
         self._connection = connection
         self._cache = cache
         self._records = records
         self._endpoints = endpoints
         self._admission = admission
         self._leading = leading
+        self._sightings = sightings
         self._dirty: set[str] = set()
         self._wake = asyncio.Event()
         self._known: dict[str, tuple[str, ...]] = {}
@@ -194,7 +197,9 @@ class Keeper:
 
     async def _note(self, obj: Obj, wanted: Wanted, found: ConsumerState, stream: StreamState) -> None:
         now = datetime.now(UTC)
-        progress = progress_of(wanted, found, stream, now)
+        if found.waiting:
+            self._sightings[wanted.consumer] = now
+        progress = progress_of(wanted, found, stream, now, sighted=self._sightings.get(wanted.consumer))
         new = {**status_of(obj, progress, now), "consumer": wanted.consumer}
         old = obj.get("status") or {}
         moment = asyncio.get_running_loop().time()
@@ -208,6 +213,7 @@ class Keeper:
     async def _release(self, wanted: Wanted) -> None:
         await self._remove(wanted)
         self._known.pop(wanted.consumer, None)
+        self._sightings.pop(wanted.consumer, None)
         self._noted_at.pop(wanted.name, None)
         await self._write(wanted, _without_finalizer, update.MAIN)
 

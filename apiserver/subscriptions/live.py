@@ -7,7 +7,7 @@ that is refreshed by many costs one look. While the bus is away, the checkpoint 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,8 +32,10 @@ FEW = 4
 class LiveStatus:
     """`fill` puts the present status into objects, as JSON in and out."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, sightings: Mapping[str, datetime]) -> None:
+        """`sightings`: when each consumer was last seen to be waited on, as the keeper notes it."""
         self._connection = connection
+        self._sightings = sightings
         self._all: dict[str, ConsumerState] = {}
         self._until = 0.0
         self._turn = asyncio.Lock()
@@ -48,7 +50,7 @@ class LiveStatus:
         except BusError as err:
             log.info("the checkpoints are told, the bus is away", reason=str(err))
             return list(raws)
-        return [orjson.dumps(_filled(obj, found, stream)) for obj in objects]
+        return [orjson.dumps(self._filled(obj, found, stream)) for obj in objects]
 
     async def _states(self, names: Sequence[str]) -> dict[str, ConsumerState]:
         if len(names) <= FEW:
@@ -67,11 +69,9 @@ class LiveStatus:
         except ConsumerMissing:
             return None
 
-
-def _filled(obj: dict[str, Any], found: dict[str, ConsumerState], stream: StreamState) -> dict[str, Any]:
-    wanted = spec.read(obj)
-    consumer_state = found.get(wanted.consumer)
-    now = datetime.now(UTC)
-    progress = progress_of(wanted, consumer_state, stream, now) if consumer_state is not None else None
-    status = status_of(obj, progress, now, why="The consumer is not there yet.")
-    return {**obj, "status": status}
+    def _filled(self, obj: dict[str, Any], found: Mapping[str, ConsumerState], stream: StreamState) -> dict[str, Any]:
+        wanted = spec.read(obj)
+        consumer_state = found.get(wanted.consumer)
+        now, sighted = datetime.now(UTC), self._sightings.get(wanted.consumer)
+        progress = progress_of(wanted, consumer_state, stream, now, sighted=sighted) if consumer_state else None
+        return {**obj, "status": status_of(obj, progress, now, why="The consumer is not there yet.")}

@@ -40,7 +40,10 @@ class Progress:
     expired: bool
 
 
-def progress_of(wanted: Wanted, consumer: ConsumerState, stream: StreamState, now: datetime) -> Progress:
+def progress_of(
+    wanted: Wanted, consumer: ConsumerState, stream: StreamState, now: datetime, *, sighted: datetime | None = None
+) -> Progress:
+    """`sighted` is when somebody was last seen to wait for changes: the consumer forgets that."""
     cursor = max(consumer.acknowledged, min(wanted.checkpoint, stream.last))
     awaits_snapshot = wanted.snapshot_first and consumer.untouched
     expired = cursor + 1 < stream.first and not awaits_snapshot
@@ -51,7 +54,7 @@ def progress_of(wanted: Wanted, consumer: ConsumerState, stream: StreamState, no
         delivered=max(consumer.delivered, cursor),
         lag=consumer.lag,
         connected=consumer.waiting,
-        last_seen=now if consumer.waiting else consumer.last_seen,
+        last_seen=now if consumer.waiting else max(filter(None, (consumer.last_seen, sighted)), default=None),
         expired=expired,
     )
 
@@ -101,7 +104,7 @@ def status_of(obj: Mapping[str, Any], progress: Progress | None, now: datetime, 
         "conditions": _with(conditions, ready, expired),
     }
     if progress.last_seen is not None:
-        status["lastSeen"] = _stamp(progress.last_seen)
+        status["lastSeen"] = max(_stamp(progress.last_seen), old.get("lastSeen", ""))
     return status
 
 

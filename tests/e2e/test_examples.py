@@ -151,6 +151,27 @@ def test_a_subscriber_that_is_killed_again_and_again_misses_nothing_and_repeats_
 
 @pytest.mark.kubectl
 @pytest.mark.xdist_group("examples")
+@pytest.mark.parametrize("script", ["listen.py", "audit.py"])
+def test_a_subscriber_outlives_the_broker(plane: ControlPlane, script: str) -> None:
+    if script == "listen.py":
+        pytest.importorskip("nkeys", reason="nats-py needs it for credentials; `make env` installs it")
+    _apply(plane, "subscription.yaml", "audit-trail")
+    heard = Heard()
+    prefix = f"outage-{script.partition('.')[0]}"
+    with Example(plane, script, *(() if script == "listen.py" else ("audit-trail",))) as example:
+        heard.written += _write(plane, *(f"{prefix}-before-{one}" for one in range(EACH)))
+        example.wait_for_lines()
+        pid = plane.kill("nats")
+        heard.written += _write(plane, *(f"{prefix}-meanwhile-{one}" for one in range(EACH)))
+        plane.wait_restarted("nats", not_pid=pid)
+        heard.written += _write(plane, *(f"{prefix}-after-{one}" for one in range(EACH)))
+        example.wait_for(partial(heard.all_with, example), what="all changes")
+        assert example.end(signal.SIGINT) == 0
+    assert heard.all_with(example)
+
+
+@pytest.mark.kubectl
+@pytest.mark.xdist_group("examples")
 def test_copies_are_right_after_the_copier_was_killed(plane: ControlPlane, tmp_path: Path) -> None:
     _write(plane, *(f"kept-{one}" for one in range(5)))
     _apply(plane, "inventory.yaml", "inventory")

@@ -78,8 +78,9 @@ def subscription(name: str, *resources: Obj, **spec: Any) -> Obj:
 
 
 def subscribe(api: Client, name: str, *resources: Obj, **spec: Any) -> Obj:
-    """Make one, and have it when its consumer is there."""
+    """Make one, and have it when its consumer is there and that is written down."""
     api.make(SUBSCRIPTIONS, subscription(name, *resources, **spec))
+    _wait_for_stored(api, name, lambda status: bool(status.get("conditions")), what="conditions")
     return wait_until(lambda: condition(api, name, "Ready") == "True" and read_subscription(api, name), what="Ready")
 
 
@@ -145,13 +146,17 @@ async def take(connection: Connection, consumer: str, count: int, *, acknowledge
 
 
 def wait_for_checkpoint(api: Client, name: str, rv: int) -> None:
-    """A watch tells what is stored, not what is so at the moment."""
+    _wait_for_stored(api, name, lambda status: status.get("acknowledged") == rv, what=f"a checkpoint at {rv}")
+
+
+def _wait_for_stored(api: Client, name: str, is_so: Callable[[Obj], bool], *, what: str) -> None:
+    """A watch tells what is stored, where a GET tells what is so at the moment."""
     selected = f"metadata.name={name}"
     with api.watch(SUBSCRIPTIONS, watch=1, timeoutSeconds=60, fieldSelector=selected) as frames:
         while (frame := frames.next()) is not None:
-            if frame["object"].get("status", {}).get("acknowledged") == rv:
+            if is_so(frame["object"].get("status", {})):
                 return
-    raise TimeoutError(f"no checkpoint of {name} at {rv}")
+    raise TimeoutError(f"{what} of {name} not reached")
 
 
 def rvs(changes: list[Change]) -> list[int]:

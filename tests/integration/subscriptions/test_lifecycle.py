@@ -171,6 +171,20 @@ async def test_the_status_is_of_this_moment(api: Client, ns: str) -> None:
     assert listed[0]["status"]["acknowledged"] == written[3]
 
 
+async def test_a_subscriber_that_only_waited_was_seen_until_it_left(api: Client, ns: str) -> None:
+    name = f"idler-{ns}"
+    subscribe(api, name, CONFIG_MAPS, namespace=ns)
+    async with listener(granted(api, name)) as connection:
+        waiting = asyncio.create_task(take(connection, name, 1))
+        await eventually(lambda: read_subscription(api, name)["status"]["connected"] is True, what="connected")
+        await asyncio.sleep(2 * keeper.ROUND_SECONDS)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    await eventually(lambda: read_subscription(api, name)["status"]["connected"] is False, what="gone")
+    assert "lastSeen" in read_subscription(api, name)["status"]
+    assert row(api, name)["Last seen"] != "<never>"
+
+
 async def test_reading_a_status_writes_nothing(api: Client, ns: str) -> None:
     name = f"quiet-{ns}"
     subscribe(api, name, CONFIG_MAPS, namespace=ns)

@@ -88,6 +88,15 @@ def test_whoever_waits_for_changes_is_seen_now() -> None:
     assert progress_of(wanted(), consumer(last_seen=None), STREAM, NOW).last_seen is None
 
 
+def test_when_it_was_last_seen_never_goes_back() -> None:
+    """The consumer forgets who waited, and everything when it is rewound."""
+    lately = NOW - timedelta(minutes=1)
+    assert progress_of(wanted(), consumer(), STREAM, NOW, sighted=lately).last_seen == lately
+    assert progress_of(wanted(), consumer(last_seen=None), STREAM, NOW, sighted=lately).last_seen == lately
+    told = status_of(obj({"lastSeen": "2026-05-01T11:59:00Z"}), progress_of(wanted(), consumer(), STREAM, NOW), NOW)
+    assert told["lastSeen"] == "2026-05-01T11:59:00Z"
+
+
 @given(
     acknowledged=st.integers(0, 60),
     taken=st.integers(0, 60),
