@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+
+import redis
 
 from tests.apiserver import ApiServer
 from tests.servers import Process
@@ -35,7 +38,8 @@ class Faults:
                 group.create_task(self._one(fault), name=f"fault-{fault}")
 
     async def _one(self, fault: Fault) -> None:
-        name = self._stage.relay() if fault.victim == RELAY and fault.kind is not Kind.DROP_LEASE else fault.victim
+        by_lease = fault.victim == RELAY and fault.kind is not Kind.DROP_LEASE
+        name = await asyncio.to_thread(self._stage.relay) if by_lease else fault.victim
         if name is None or name in self._stage.busy:
             self._tell(f"left out: {fault}")
             return
@@ -49,7 +53,8 @@ class Faults:
     async def _carry_out(self, fault: Fault, name: str) -> None:
         match fault.kind:
             case Kind.DROP_LEASE:
-                self._stage.cluster.drop_lease()
+                with contextlib.suppress(redis.exceptions.RedisError):
+                    await asyncio.to_thread(self._stage.cluster.drop_lease)
             case Kind.KILL:
                 await self._away(self._process(name), fault.seconds, orderly=False)
             case Kind.RESTART:

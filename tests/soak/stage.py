@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import orjson
+import redis
 
 from deploy import identities
 from deploy.part import SUPERVISOR
@@ -103,8 +104,11 @@ class Stage:
         self.cluster.close()
 
     def relay(self) -> str | None:
-        """The API server whose relay has the lease."""
-        holder = self.cluster.redis.ask("GET", "{backbeat}:relay")
+        """The API server whose relay has the lease. Waits while Redis stands still."""
+        try:
+            holder = self.cluster.redis.ask("GET", "{backbeat}:relay")
+        except redis.exceptions.RedisError:
+            return None
         pid = int(holder.decode().split("-")[-2]) if holder else 0
         servers = {f"apiserver-{n}": server for n, server in enumerate(self.cluster.servers)}
         return next((name for name, one in servers.items() if one.runs and one.pid == pid), None)

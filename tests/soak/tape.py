@@ -55,16 +55,16 @@ class Tape:
         async with asyncio.timeout(90):
             while True:
                 await self._read(self._checked)
-                self._take_outbox()
+                await self._take_outbox()
                 if all(number in self._messages for number in range(self._checked + 1, up_to + 1)):
                     break
                 await asyncio.sleep(READ_SECONDS)
         return [Change.of(self._messages[number]) for number in sorted(self._messages) if number <= up_to]
 
-    def _take_outbox(self) -> None:
+    async def _take_outbox(self) -> None:
         """What a disk lost before anybody read it, and the record still keeps."""
         try:
-            for message in self._cluster.record().outbox:
+            for message in (await asyncio.to_thread(self._cluster.record)).outbox:
                 if message.number > self._checked:
                     self._take(message)
         except redis.exceptions.RedisError:
