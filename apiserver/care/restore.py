@@ -140,7 +140,8 @@ class Restore:
         self._turn = asyncio.Lock()
 
     async def look(self) -> Line:
-        """What would be replaced. Raises StoreUnavailable."""
+        """What would be replaced. Raises StoreUnavailable, KeyFileError."""
+        self._sealer.reload()
         return {
             "resourceVersion": int(await self._store.current_rv()),
             "holds": await contents.made_by_users(self._store),

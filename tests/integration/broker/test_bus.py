@@ -11,7 +11,7 @@ import pytest
 
 from broker import node_rpc, subjects
 from broker.connection import Connection
-from broker.errors import BusError, NodeUnreachable, StreamExpired
+from broker.errors import BusError, HistoryReplaced, NodeUnreachable, StreamExpired
 from broker.outbox import OutboxEntry
 from broker.relay import Relay, RelaySettings
 from broker.stream import StreamSettings, StreamState, state
@@ -206,6 +206,25 @@ async def test_a_record_that_goes_on_elsewhere_begins_the_stream_anew(nats_serve
         nats_server.start()
         await published(connection, 503)
         assert await state(connection) == StreamState(501, 503, "another")
+
+
+async def test_whoever_has_read_another_history_is_told_and_whoever_begins_is_not(nats_server: Nats) -> None:
+    outbox = ListOutbox()
+    async with connected(nats_server) as connection, relaying(connection, outbox):
+        outbox.commit(10)
+        await published(connection, 10)
+        async with connected(nats_server) as reader, connected(nats_server) as newcomer:
+            subscriber = Subscriber(reader, name="agent", filters=["changes.>"])
+            await subscriber.begin(0)
+            async with contextlib.aclosing(subscriber.changes()) as changes:
+                assert (await anext(changes)).rv == 1
+                outbox.named, outbox.entries, outbox.last = "another", [], 500
+                with pytest.raises(HistoryReplaced):
+                    async for _ in changes:
+                        pass
+            with pytest.raises(HistoryReplaced):
+                await Subscriber(reader, name="agent", filters=["changes.>"]).ensure()
+            assert (await Subscriber(newcomer, name="agent", filters=["changes.>"]).ensure()).created
 
 
 async def test_what_the_outbox_lacks_in_its_middle_is_given_up(nats_server: Nats) -> None:

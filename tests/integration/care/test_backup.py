@@ -111,6 +111,27 @@ def test_what_was_watched_before_a_restore_begins_anew(patient: Patient, fresh: 
         assert frame["object"]["code"] == 410
 
 
+def test_another_api_server_shows_what_was_restored(patient: Patient, fresh: Patient) -> None:
+    some_life(patient)
+    patient.settled()
+    backup = patient.backup()
+    other = fresh.another_server()
+    other.start()
+    there = Client(other.port, other.tls, other.token())
+    with there.watch(CONFIGMAPS, watch=1, resourceVersion=fresh.settled()) as watch:
+        assert fresh.restore(backup).status == 200
+        frame = watch.next()
+        assert frame is not None
+        assert frame["object"]["code"] == 410
+    wait_until(lambda: there.get(CONFIGMAPS).status == 200, timeout_seconds=30, what="the other server to show it")
+    listed = {one["metadata"]["name"]: one for one in there.get(CONFIGMAPS).json["items"]}
+    assert listed == fresh.config_maps() == patient.config_maps()
+    made = there.make(CONFIGMAPS, config_map("there"))
+    assert fresh.api.get(f"{CONFIGMAPS}/there").json == made
+    there.close()
+    other.stop()
+
+
 def test_a_copy_is_of_one_moment_although_writes_go_on(patient: Patient, fresh: Patient) -> None:
     """Held against the stream: what is restored is what the changes up to that number come to."""
     some_life(patient)
