@@ -273,7 +273,8 @@ class Subscriber:
             log.debug("acknowledgement not sent", subscriber=self._name, rv=rv)
 
     async def acknowledge_surely(self, rv: int) -> bool:
-        """The same, and wait for the broker's word: then those changes never come again. False when none came."""
+        """The same, and wait for the broker's word: then those changes do not come again. False when none came. (A
+        nats-server that is killed within a fraction of a second after its word has not written it to disk yet.)"""
         reply = self._settle(rv)
         if not reply:
             return self._confirmed >= rv
@@ -329,10 +330,18 @@ class _Pull:
         self._inbox = self._connection.new_inbox()
         self._subscription = await self._connection.subscribe(self._inbox, self._on_message)
         self._generation = self._connection.generation
+        self._renewal = asyncio.create_task(self._wake_at_renewal(), name="pull-renewal")
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._renewal.cancel()
+        await asyncio.gather(self._renewal, return_exceptions=True)
         await self._subscription.unsubscribe()
+
+    async def _wake_at_renewal(self) -> None:
+        """The request is gone with the connection: attach again at once, and do not wait for the silence."""
+        await self._connection.wait_renewed(self._generation)
+        self._wake.set()
 
     def _on_message(self, message: Message) -> None:
         self._wake.set()

@@ -8,16 +8,32 @@ every body is that of the stream, and the last one that was selected has come
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from broker.selection import Selection
 from tests.faults.changes import Change
 from tests.faults.subscribing import Acknowledged, Begun, Delivered, Lost, Subscribing, Told
 
+KILLED_SECONDS = 1.0
+"""nats-server writes cursors to disk some moments after it confirmed them."""
 
-def heard(changes: Sequence[Change], subscribing: Subscribing, *, robbed: Sequence[float] = ()) -> Iterator[str]:
-    """All of it at once. `robbed`: when the broker's disk was."""
+
+@dataclass(frozen=True, slots=True)
+class Robbery:
+    """The broker forgot, at a moment, what it had confirmed in the seconds before. By default everything."""
+
+    at: float
+    seconds: float = math.inf
+
+    def took(self, moment: float) -> bool:
+        return self.at - self.seconds <= moment <= self.at
+
+
+def heard(changes: Sequence[Change], subscribing: Subscribing, *, robbed: Sequence[Robbery] = ()) -> Iterator[str]:
+    """All of it at once."""
     hearing = Hearing(subscribing.name, subscribing.selection, after=subscribing.after)
     hearing.learn(changes)
     return hearing.check(subscribing.told, robbed=robbed)
@@ -57,7 +73,7 @@ class Hearing:
         later = (at for at, one in enumerate(told) if isinstance(one, Delivered) and one.rv > up_to)
         return told[: next(later, len(told))]
 
-    def check(self, told: Sequence[Told], *, robbed: Sequence[float] = ()) -> Iterator[str]:
+    def check(self, told: Sequence[Told], *, robbed: Sequence[Robbery] = ()) -> Iterator[str]:
         for one in told:
             match one:
                 case Delivered():
@@ -73,7 +89,7 @@ class Hearing:
         if self._numbers and self._highest < self._numbers[-1]:
             yield f"{self._name} heard nothing behind {self._highest}, and {self._numbers[-1]} was selected"
 
-    def _hears(self, one: Delivered, robbed: Sequence[float]) -> Iterator[str]:
+    def _hears(self, one: Delivered, robbed: Sequence[Robbery]) -> Iterator[str]:
         if one.rv not in self._bodies:
             yield f"{self._name} heard {one.rv}, which it did not select, or which nobody wrote"
             return
@@ -94,10 +110,10 @@ class Hearing:
         at = bisect_right(self._numbers, rv)
         return self._numbers[at] if at < len(self._numbers) else 0
 
-    def _done(self, moment: float, robbed: Sequence[float]) -> int:
-        """The highest that was acknowledged for sure and that no robbery made the broker forget."""
-        last = max((robbery for robbery in robbed if robbery <= moment), default=0.0)
-        return max((one.rv for one in self._sure if one.at > last), default=0)
+    def _done(self, moment: float, robbed: Sequence[Robbery]) -> int:
+        """The highest that was acknowledged for sure and that the broker cannot have forgotten."""
+        past = [robbery for robbery in robbed if robbery.at <= moment]
+        return max((one.rv for one in self._sure if not any(robbery.took(one.at) for robbery in past)), default=0)
 
 
 def _matches(pattern: Sequence[str], subject: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from broker.selection import Selection
 from tests.faults.changes import Change
 from tests.faults.cluster import Message
-from tests.faults.hearing import heard
+from tests.faults.hearing import Robbery, heard
 from tests.faults.subscribing import Acknowledged, Begun, Delivered, Lost, Subscribing, Told
 
 
@@ -39,7 +39,7 @@ def told(*what: int | str) -> list[Told]:
     return found
 
 
-def wrong(*what: int | str, robbed: list[float] | None = None, after: int = 0) -> list[str]:
+def wrong(*what: int | str, robbed: list[Robbery] | None = None, after: int = 0) -> list[str]:
     selection = Selection.of([("", "configmaps")])
     return list(heard(CHANGES, Subscribing("s", Path(), selection, after, told=told(*what)), robbed=robbed or []))
 
@@ -94,5 +94,16 @@ def test_other_bytes_are_found() -> None:
 
 def test_a_broker_whose_disk_was_robbed_may_repeat_what_was_acknowledged_before_and_not_what_was_since() -> None:
     again = ("begin", 1, 3, "!3", "begin", 1, 3, 5, "!5", 6, 7)
-    assert wrong(*again, robbed=[3.5]) == []
-    assert wrong(*again[:-1], "begin", 5, 6, 7, robbed=[3.5]) == ["s heard 5 again after 5 was acknowledged for sure"]
+    assert wrong(*again, robbed=[Robbery(3.5)]) == []
+    assert wrong(*again[:-1], "begin", 5, 6, 7, robbed=[Robbery(3.5)]) == [
+        "s heard 5 again after 5 was acknowledged for sure"
+    ]
+
+
+def test_a_broker_that_was_killed_may_repeat_what_was_acknowledged_in_the_last_moment_before() -> None:
+    again = ("begin", 1, "!1", 3, "!3", "begin", 3, 5, 6, 7)
+    assert wrong(*again, robbed=[Robbery(4.5, 1.0)]) == []
+    assert wrong(*again, robbed=[Robbery(5.5, 1.0)]) == ["s heard 3 again after 3 was acknowledged for sure"]
+    assert wrong(*again[:6], 1, *again[6:], robbed=[Robbery(4.5, 1.0)]) == [
+        "s heard 1 again after 1 was acknowledged for sure"
+    ]

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -40,7 +41,7 @@ def main() -> int:
 
 def _log_to(path: Path) -> None:
     """What the library tells of the subscribers that live in this process."""
-    processors = [
+    processors: list[Any] = [
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import redis
 
 from tests.apiserver import ApiServer
+from tests.faults.hearing import KILLED_SECONDS, Robbery
 from tests.servers import Process
 from tests.soak.schedule import RELAY, Fault, Kind
 from tests.soak.stage import Stage
@@ -20,13 +21,13 @@ LONG_SECONDS = 3.0
 
 
 class Faults:
-    """`robbed`: when the broker's disk was. `told`: what was done, with the seconds since the beginning."""
+    """`robbed`: when the broker was made to forget. `told`: what was done, with the seconds since the beginning."""
 
     def __init__(self, stage: Stage, say: Callable[[str], None]) -> None:
         self._stage = stage
         self._say = say
         self._begun = time.monotonic()
-        self.robbed: list[float] = []
+        self.robbed: list[Robbery] = []
         self.told: list[str] = []
 
     async def run(self, faults: Sequence[Fault]) -> None:
@@ -56,6 +57,8 @@ class Faults:
                 with contextlib.suppress(redis.exceptions.RedisError):
                     await asyncio.to_thread(self._stage.cluster.drop_lease)
             case Kind.KILL:
+                if name == "nats":
+                    self.robbed.append(Robbery(time.monotonic(), KILLED_SECONDS))
                 await self._away(self._process(name), fault.seconds, orderly=False)
             case Kind.RESTART:
                 await self._away(self._process(name), fault.seconds, orderly=True)
@@ -95,7 +98,7 @@ class Faults:
         nats = self._stage.cluster.nats
         await asyncio.to_thread(nats.kill)
         nats.lose_data()
-        self.robbed.append(time.monotonic())
+        self.robbed.append(Robbery(time.monotonic()))
         await asyncio.sleep(seconds)
         await _start(nats)
 
@@ -107,7 +110,7 @@ class Faults:
         await asyncio.sleep(seconds)
         await asyncio.to_thread(nats.kill)
         await asyncio.to_thread(cluster.put_back, nats, older)
-        self.robbed.append(time.monotonic())
+        self.robbed.append(Robbery(time.monotonic()))
         await _start(nats)
 
     def _tell(self, what: str) -> None:

@@ -21,6 +21,7 @@ import nats.errors
 from tests.conftest import eventually
 from tests.faults.changes import Change, Place
 from tests.faults.checker import violations
+from tests.faults.hearing import Robbery
 from tests.faults.history import History
 from tests.faults.linearizable import operations_of
 from tests.faults.pods import Load
@@ -51,7 +52,7 @@ class Judge:
     tape: Tape
     listeners: Listeners
     pods: Load
-    robbed: list[float]
+    robbed: list[Robbery]
     checked: int = 0
     objects: dict[Place, Change] = field(default_factory=dict)
     seen_of_logs: dict[Path, int] = field(default_factory=dict)
