@@ -158,7 +158,7 @@ class Server:
         )
         desk = CredentialDesk(connected, _seed_of(s), _bus_address(s), access)
         self._care = self._build_care(records)
-        self._changes = Changes(connected, lambda: self._endpoints.registry, self._sealer, access)
+        self._changes = Changes(connected, lambda: self._endpoints.registry, self._sealer, access, present)
         return App(
             authenticator=authenticator,
             authorizer=authorizer,

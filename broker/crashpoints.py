@@ -1,7 +1,8 @@
 """Named places where a test may have the process die, to force the interleavings that matter.
 
 `BACKBEAT_CRASH_AT=before-publish` kills the process (SIGKILL) when it first reaches that place, `before-publish:3` at
-the third time. The places: `after-commit`, `before-publish`, `before-trim`, `before-ack`. Unset, nothing happens.
+the third time. The places: `after-commit`, `before-publish`, `before-trim`, `before-ack`, `repair-applied`,
+`restore-aside`, `restore-switched`, `restore-history`. Unset, nothing happens.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ from apiserver.store.upkeep import Applied, Numbers, Upkeep
 from broker import subjects
 from broker.change import Change
 from broker.connection import Connection
+from broker.crashpoints import from_environment
 from broker.errors import BusError, StreamMissing
 from broker.relay import RelaySettings
 from broker.replay import replay
@@ -95,6 +96,7 @@ class Repair:
         self._upkeep = upkeep
         self._connection = connection
         self._caught_up = caught_up
+        self._crash = from_environment()
 
     async def plan(self, source: Source) -> Lines:
         """Raises StoreUnavailable, BusError, StatusError."""
@@ -187,6 +189,7 @@ class Repair:
             reached = await self._upkeep.apply(steps)
             if reached < steps[-1].change.rv:
                 raise status.Conflict(f"the record did not follow: it is at {reached}; try again")
+            self._crash.reach("repair-applied")
             if line := progress.add(len(steps)):
                 yield line
 

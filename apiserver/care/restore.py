@@ -3,7 +3,7 @@
     force=true    although there is something of users, or Secrets in it cannot be opened here
 
 Steps, and what a crash between them leaves
-    1. close the record, take the relays' lease          both are open again within half a minute
+    1. close the record, take the relays' lease          both are open again after CLOSED_SECONDS
     2. put the backup's objects aside, in Redis          the next restore clears them away
     3. switch: objects, counter, outbox, in one step     the record is the restored one; the relay begins the stream
                                                          anew with what the outbox holds, without the older history
@@ -38,6 +38,7 @@ from apiserver.store.seal import Sealer
 from apiserver.store.upkeep import CLOSED_SECONDS, Upkeep, own_headers
 from broker.change import Change
 from broker.connection import Connection
+from broker.crashpoints import CrashPoints, from_environment
 from broker.errors import BusError, StreamMissing
 from broker.outbox import OutboxEntry
 from broker.publisher import Publisher
@@ -137,6 +138,7 @@ class Restore:
         # Who listens to live changes does not want to hear history.
         self._stream = Stream(connection, replace(settings, live=False))
         self._caught_up = caught_up
+        self._crash = from_environment()
         self._turn = asyncio.Lock()
 
     async def look(self) -> Line:
@@ -168,8 +170,10 @@ class Restore:
             await self._upkeep.drop_aside()
             aside, record = await self._read_record(lines, header, ground, force=force)
             await asyncio.sleep(max(0.0, began + SETTLE_SECONDS - asyncio.get_running_loop().time()))
+            self._crash.reach("restore-aside")
             history = secrets.token_hex(8)
             await self._switch(ground, aside, record, holder, history)
+            self._crash.reach("restore-switched")
             told, lost = await self._with_history(lines, header, record, ground, history)
         counter = ground.counter(record.rv)
         even = await self._even(counter)
@@ -280,7 +284,9 @@ class Restore:
             return 0, str(err)
 
     async def _history(self, lines: Lines, header: Header, record: RecordEnd, ground: _Ground, history: str) -> int:
-        writing = _History(self._connection, self._stream, ground.first, header.objects_from, history)
+        writing = _History(
+            self._connection, self._stream, ground.first, header.objects_from, history, crash=self._crash
+        )
         while True:
             line = archive.read_line(await _next(lines))
             if "end" in line:
@@ -306,8 +312,11 @@ class Restore:
 class _History:
     """Writes changes into a stream that begins with the first of them. `up_to` is the last one that is history."""
 
-    def __init__(self, connection: Connection, stream: Stream, first: int, up_to: int, history: str) -> None:
+    def __init__(
+        self, connection: Connection, stream: Stream, first: int, up_to: int, history: str, *, crash: CrashPoints
+    ) -> None:
         self._connection = connection
+        self._crash = crash
         self._stream = stream
         self._first = first
         self._up_to = up_to
@@ -340,6 +349,7 @@ class _History:
                 self._connection, ack_timeout_seconds=RelaySettings().ack_timeout_seconds
             ) as publisher:
                 await publisher.publish(self._waiting)
+            self._crash.reach("restore-history")
         self._written += len(self._waiting)
         self._waiting, self._size = [], 0
 

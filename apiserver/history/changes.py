@@ -38,6 +38,7 @@ from apiserver.api.resources import Registry
 from apiserver.authn import User
 from apiserver.history.asked import Asked, Target, filters, read
 from apiserver.rest.http import Response, Stream
+from apiserver.rest.present import Present
 from apiserver.rest.request import HttpRequest
 from apiserver.rest.routes import not_allowed
 from apiserver.store.seal import Sealer
@@ -65,9 +66,15 @@ class Changes:
     """Serves streams until `close`."""
 
     def __init__(
-        self, connection: Connection, registry: Callable[[], Registry], sealer: Sealer, access: Access
+        self,
+        connection: Connection,
+        registry: Callable[[], Registry],
+        sealer: Sealer,
+        access: Access,
+        present: Present,
     ) -> None:
         self._connection = connection
+        self._present = present
         self._registry = registry
         self._sealer = sealer
         self._access = access
@@ -89,7 +96,7 @@ class Changes:
             self._access.check(user, target.selection)
         wide = self._with_reactions(asked, user) if asked.reactions else asked.targets
         try:
-            stream = await state(self._connection)
+            stream = await self._reached(asked)
             after = await self._start(asked, stream)
         except (BusUnavailable, StreamMissing) as err:
             raise status.ServiceUnavailable(f"the stream cannot be read: {err}", retry_after_seconds=1) from err
@@ -97,6 +104,21 @@ class Changes:
         if self._closed is None:
             self._closed = asyncio.get_running_loop().create_future()
         return Stream(self._lines(asked, wide, after, last), NDJSON, self._closed)
+
+    async def _reached(self, asked: Asked) -> StreamState:
+        """The stream, once it holds everything that is asked for and was committed before now: the relay is some
+        milliseconds behind the record. A follower hears the rest anyway."""
+        stream = await state(self._connection)
+        if asked.follow or (asked.last is not None and asked.last <= stream.last):
+            return stream
+        committed = await self._present.current_rv()
+        wanted = committed if asked.last is None else min(asked.last, committed)
+        if stream.last < wanted:
+            await self._present.reach_rv(wanted)
+            stream = await state(self._connection)
+        if stream.last < wanted:
+            raise BusUnavailable(f"it is being refilled, and ends at {stream.last} of {wanted}")
+        return stream
 
     def _with_reactions(self, asked: Asked, user: User) -> tuple[Target, ...]:
         """What must be read to find them, as far as the user may."""

@@ -20,7 +20,7 @@ from apiserver.store.pipeline import Pipeline
 from apiserver.store.wire import Argument
 from broker.change import Change
 
-CLOSED_SECONDS = 30.0
+CLOSED_SECONDS = 10.0
 """How long the record stays closed when whoever closed it has died."""
 
 _APPLY = """

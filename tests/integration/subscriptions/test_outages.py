@@ -68,17 +68,28 @@ def test_while_the_bus_is_away_the_checkpoint_is_told_and_what_was_asked_for_is_
         api.close()
 
 
+def version_of(obj: Obj) -> int:
+    return int(obj["metadata"]["resourceVersion"])
+
+
+def _written_after(api: Client, name: str, version: int) -> int:
+    """The newer version; 0 while there is none."""
+    found = version_of(read_subscription(api, name))
+    return found if found > version else 0
+
+
 async def test_of_two_servers_one_keeps_and_the_other_takes_over(tmp_path: Path) -> None:
-    with Bus(tmp_path) as bus:
+    with contextlib.ExitStack() as stack:
+        bus = stack.enter_context(Bus(tmp_path))
         second = bus.another_server()
         second.start()
-        first = bus.client()
-        other = Client(second.port, second.tls, second.token())
-        made = subscribe(first, "shared")
-        version = made["metadata"]["resourceVersion"]
-        write(first, "default", 3)
-        assert read_subscription(other, "shared")["metadata"]["resourceVersion"] == version
-        first.close()
+        other = stack.enter_context(contextlib.closing(Client(second.port, second.tls, second.token())))
+        with contextlib.closing(bus.client()) as first:
+            created = version_of(first.make(SUBSCRIPTIONS, subscription("shared")))
+            # Ready is told as of now, a moment before the keeper has written it down.
+            written = wait_until(lambda: _written_after(other, "shared", created), what="the keeper's note")
+            write(first, "default", 3)
+            assert version_of(read_subscription(other, "shared")) == written
         bus.server.stop()
         bus.server = second
         async with bus.owner() as owner:
@@ -91,4 +102,3 @@ async def test_of_two_servers_one_keeps_and_the_other_takes_over(tmp_path: Path)
 
             await eventually(is_back, timeout_seconds=60, what="the consumer, by the second server")
         subscribe(other, "seconds")
-        other.close()
