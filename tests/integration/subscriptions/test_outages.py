@@ -15,6 +15,7 @@ from tests.integration.rest.client import Client
 from tests.integration.subscriptions.bus import (
     SUBSCRIPTIONS,
     Bus,
+    Obj,
     ask,
     condition,
     granted,
@@ -22,6 +23,7 @@ from tests.integration.subscriptions.bus import (
     read_subscription,
     rvs,
     subscribe,
+    subscription,
     take,
     wait_for_checkpoint,
     wait_until,
