@@ -43,7 +43,7 @@ class Answers:
         self._head = b""
         self._status = 0
         self._length = self._left = 0
-        self._kept = b""
+        self._kept = bytearray()
 
     def read(self, buffer: memoryview) -> None:
         """Take what is there; `on_answer` gets the status, the length of the body and its beginning."""
@@ -56,7 +56,7 @@ class Answers:
                 data = self._feed_head(data)
                 continue
             if len(self._kept) < self._keep_bytes:
-                self._kept += bytes(data[: min(self._left, self._keep_bytes - len(self._kept))])
+                self._kept += data[: min(self._left, self._keep_bytes - len(self._kept))]
             taken = min(self._left, len(data))
             self._left -= taken
             data = data[taken:]
@@ -77,8 +77,8 @@ class Answers:
         return data[end + 4 - before :]
 
     def _done(self) -> None:
-        status, length, kept = self._status, self._length, self._kept
-        self._kept = b""
+        status, length, kept = self._status, self._length, bytes(self._kept)
+        self._kept = bytearray()
         self._on_answer(status, length, kept)
 
 

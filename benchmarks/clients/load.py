@@ -35,14 +35,24 @@ class Requests:
     """What is sent: the bytes of request `number`."""
 
     def __init__(
-        self, server: Server, *, method: str, path: str, body: list[str] | None, content_type: str = "application/json"
+        self,
+        server: Server,
+        *,
+        method: str,
+        path: str,
+        body: list[str] | None,
+        content_type: str = "application/json",
+        objects: int = 0,
     ) -> None:
+        """`objects`: the numbers begin anew after so many; 0: they do not."""
         kind = content_type if body is not None else ""
         template = path.replace("%", "%%").replace(_NUMBER, "%(number)07d")
         self._head = request(server, method, template, content_type=kind)
         self._body = BODIES[body[0]](*body[1:]) if body is not None else None
+        self._objects = objects
 
     def made(self, number: int, now: int) -> bytes:
+        number = number % self._objects if self._objects else number
         head = self._head % {b"number": number}
         return head if self._body is None else with_body(head, self._body(number, now))
 

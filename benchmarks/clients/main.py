@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 
-from benchmarks.clients import durable, etcd, live, load, watch
+from benchmarks.clients import durable, etcd, live, load, pages, watch
 from benchmarks.clients.control import Control, Ended
 
 KINDS: dict[str, Callable[..., None]] = {
@@ -13,6 +13,7 @@ KINDS: dict[str, Callable[..., None]] = {
     "live": live.run,
     "durable": durable.run,
     "load": load.run,
+    "pages": pages.run,
     "etcd-watch": etcd.run_watch,
     "etcd-load": etcd.run_load,
 }

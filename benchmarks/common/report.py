@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +28,7 @@ PROGRESS = Console(stderr=True, highlight=False)
 def failures_told() -> Iterator[None]:
     """A run without a result ends with one line and exit code 1."""
     told = ""
+    _keep_logs_off()
     try:
         yield
     except* Failed as failed:
@@ -32,6 +36,14 @@ def failures_told() -> Iterator[None]:
     if told:
         PROGRESS.print(f"no result: {told}", soft_wrap=True)
         raise SystemExit(1)
+
+
+def _keep_logs_off() -> None:
+    """What our own parts log in this process is for nobody, unless it is an error."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def _leaves(group: BaseExceptionGroup[Failed]) -> Iterator[Failed]:

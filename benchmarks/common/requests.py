@@ -31,6 +31,8 @@ class Answered:
     times: Spread
     split: Split
     costs: tuple[Cost, ...]
+    objects: int = 0
+    """That came in lists, in all of them together."""
 
     @property
     def per_second(self) -> float:
@@ -45,6 +47,7 @@ class Answered:
         return {
             "count": self.count,
             "answer_bytes": self.body_bytes,
+            "objects": self.objects,
             "requests_per_second": self.per_second,
             "requests_per_cpu_second": self.per_cpu_second,
             **asdict(self.times),
@@ -66,7 +69,7 @@ async def measure(
     end: StreamEnd | None = None,
     told: Told,
 ) -> Answered:
-    """`end`: each request is a write that is to be published too. Raises ClientFailed, RequestsRefused, NotPublished."""
+    """`end`: requests are writes that are to be published too. Raises ClientFailed, RequestsRefused, NotPublished."""
     before = await end.settled() if end is not None else 0
     both = {**servers.processes, **clients(sending.crew.pids, what="sending")}
     meter = Meter(both)
@@ -91,7 +94,7 @@ async def measure(
 def requests_table(title: str, rows: Sequence[Answered]) -> Table:
     made = table(
         title, "request", "count", "per second", "per server CPU s", "p50 ms", "p99 ms", "max ms", "published after s",
-        "KiB", "MiB held", "clients' CPU",
+        "KiB", "server CPU ms each", "MiB held", "clients' CPU",
     )  # fmt: skip
     for row in rows:
         made.add_row(
@@ -102,6 +105,7 @@ def requests_table(title: str, rows: Sequence[Answered]) -> Table:
             *(f"{ms:,.1f}" for ms in (row.times.p50_ms, row.times.p99_ms, row.times.max_ms)),
             f"{row.publish_seconds:.2f}" if row.publish_seconds else "",
             f"{row.body_bytes / 1024:,.1f}",
+            f"{1000 * row.split.servers / row.count:,.2f}",
             f"{row.split.server_bytes / 1024**2:,.0f}",
             f"{row.split.client_share:.0%}",
         )

@@ -29,11 +29,18 @@ class Requests:
     """The kind of the body, and its parameters: see `benchmarks.clients.load.BODIES`."""
     content_type: str = "application/json"
     expected: int = 200
+    objects: int = 0
+    """The numbers begin anew after so many; 0: they do not."""
 
     @property
     def order(self) -> dict[str, Any]:
-        body = list(self.body) if self.body is not None else None
-        requests = {"method": self.method, "path": self.path, "body": body, "content_type": self.content_type}
+        requests = {
+            "method": self.method,
+            "path": self.path,
+            "body": list(self.body) if self.body is not None else None,
+            "content_type": self.content_type,
+            "objects": self.objects,
+        }
         return {"requests": requests, "expected": self.expected}
 
 
