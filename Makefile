@@ -52,7 +52,10 @@ test: lint ## lint, types, import rules and all tests
 bench: $(INSTALLED) ## the benchmarks; prints tables (ARGS='--pods 1000' for flags)
 	@$(BIN)/python -m benchmarks.pods $(ARGS)
 
+soak: $(TOOLS) ## random faults under load, everything judged (SECONDS=600 SEED=7 repeats one)
+	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))
+
 clean: ## remove the environment and caches, not the data
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
 
-.PHONY: help env up status down lint unit test bench clean
+.PHONY: help env up status down lint unit test bench soak clean
