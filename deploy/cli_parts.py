@@ -46,6 +46,14 @@ HealthOption = Annotated[
     Path | None,
     typer.Option("--health-file", envvar="BACKBEAT_HEALTH_FILE", help="Written every two seconds: is it ready?"),
 ]
+StateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-dir",
+        envvar="BACKBEAT_STATE_DIR",
+        help="Where what it knows is kept, so that it starts again as soon with many objects as with few.",
+    ),
+]
 IdentityOption = Annotated[
     str | None,
     typer.Option(
@@ -144,9 +152,11 @@ def controllers(
     identity: IdentityOption = None,
     leader_elect: ElectOption = None,
     health_file: HealthOption = None,
+    state_dir: StateOption = None,
 ) -> None:
     """The controllers: deployments, replica sets, garbage collection, nodes, namespaces."""
-    _run("controllers", _agent(kubeconfig, nats, health_file) | {"identity": identity, "leader_elect": leader_elect})
+    given = {"identity": identity, "leader_elect": leader_elect, "state_dir": state_dir}
+    _run("controllers", _agent(kubeconfig, nats, health_file) | given)
 
 
 def scheduler(
@@ -155,9 +165,11 @@ def scheduler(
     identity: IdentityOption = None,
     leader_elect: ElectOption = None,
     health_file: HealthOption = None,
+    state_dir: StateOption = None,
 ) -> None:
     """The scheduler: finds a node for each pod."""
-    _run("scheduler", _agent(kubeconfig, nats, health_file) | {"identity": identity, "leader_elect": leader_elect})
+    given = {"identity": identity, "leader_elect": leader_elect, "state_dir": state_dir}
+    _run("scheduler", _agent(kubeconfig, nats, health_file) | given)
 
 
 def kubelet(

@@ -10,6 +10,7 @@
                settings.json       what is kept across starts: ports, the name of this control plane
                redis/, nats/       the record (append-only file), the stream (JetStream)
                nodes/<name>/       each kubelet's own
+               agents/             what scheduler and controllers know, for their next start; may be removed
                health/, logs/      one file for each process
                supervisor.lock     held while it runs; state.json says what runs
 
@@ -99,6 +100,10 @@ class DataDir:
         return self.root / "nodes"
 
     @property
+    def agents(self) -> Path:
+        return self.root / "agents"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -130,7 +135,16 @@ class DataDir:
         """Raises UserError."""
         try:
             private_directory(self.root)
-            for part in (self.kubeconfigs, self.pki, self.redis, self.nats, self.nodes, self.logs, self.health):
+            for part in (
+                self.kubeconfigs,
+                self.pki,
+                self.redis,
+                self.nats,
+                self.nodes,
+                self.agents,
+                self.logs,
+                self.health,
+            ):
                 private_directory(part)
             if self.redis_socket.parent == self.short_directory:
                 _private_in_public(self.short_directory)

@@ -106,7 +106,8 @@ def kubelets(data: DataDir, servers: Servers, *, names: Sequence[str], runtime: 
 def _candidate(data: DataDir, servers: Servers, name: str, id_: str) -> dict[str, str]:
     # NB: the identity is the same for each life of the process, so that the next one holds its lease at once and does
     # not wait until the dead one's has run out. Two never live at the same time: one supervisor, one process each.
-    return {**_agent(data, servers, name), "IDENTITY": f"backbeat-{id_}-{name}"}
+    given = {"IDENTITY": f"backbeat-{id_}-{name}", "STATE_DIR": str(data.agents)}
+    return {**_agent(data, servers, name), **given}
 
 
 def _agent(data: DataDir, servers: Servers, name: str) -> dict[str, str]:

@@ -4,13 +4,16 @@ Invariant: everything up to `rv` is in here. So what is older than `rv` and is n
 that comes again nor the late answer of a write brings it back. What is older than what is known changes nothing. The
 answers of one's own writes are learned (`learn`, `learn_deleted`) before their changes arrive. Objects are shared:
 whoever reads them MUST NOT change them.
+
+An informer that begins with what an earlier life kept on disk (`recall_from`) fetches of it what is asked for when it
+is asked for, so each answer is complete from the first moment on, and the start costs the same however much there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from agents.client.resources import ResourceRef
 from apiserver.api.selectors import LabelSelector
@@ -54,12 +57,26 @@ def is_removed(answer: Obj) -> bool:
 
 
 def metadata_of(obj: Obj) -> Obj:
-    """The object without what it says and holds: for those who need to know of it only."""
-    return {"apiVersion": obj.get("apiVersion", ""), "kind": obj.get("kind", ""), "metadata": obj["metadata"]}
+    """The object without what it says and holds: for those who need to know of it only. `kubectl apply` writes what an
+    object holds into an annotation once more, a Secret's values too; so annotations go, and managedFields for room."""
+    meta = {name: value for name, value in obj["metadata"].items() if name not in ("annotations", "managedFields")}
+    return {"apiVersion": obj.get("apiVersion", ""), "kind": obj.get("kind", ""), "metadata": meta}
 
 
 def _whole(obj: Obj) -> Obj:
     return obj
+
+
+class Source(Protocol):
+    """What was kept of one resource, and does not change but for what an informer was told."""
+
+    def get(self, place: Place) -> Obj | None: ...
+
+    def in_namespace(self, namespace: str) -> Iterable[Obj]: ...
+
+    def find(self, index: str, value: str) -> Iterable[Obj]: ...
+
+    def pages(self) -> Iterator[Sequence[Obj]]: ...
 
 
 class Informer:
@@ -75,18 +92,93 @@ class Informer:
         self._indexers: dict[str, IndexFunction] = {}
         self._indexes: dict[str, dict[str, dict[Place, None]]] = {}
         self._namespaces: dict[str, dict[Place, None]] = {}
+        self._source: Source | None = None
+        self._complete = True
+        """All that the source has is in memory, though not all of it may have been told (`recall`)."""
+        self._decided: set[Place] = set()
+        """While there is a source: of these places memory says what is there, and not the source."""
+        self._fetched: set[tuple[str, str]] = set()
+        """Values of indexes, and as those of no index namespaces, of which all is in memory."""
 
     def keep_whole(self) -> None:
         """From now on objects are kept as they are. Call before the first snapshot."""
         self._keep = _whole
 
+    def recall_from(self, source: Source, rv: int) -> None:
+        """Begin with the state at `rv` as the source has it. All indexes are there, and nothing else is known yet."""
+        self._source, self._complete, self.rv = source, False, rv
+
+    def recall(self, page: Iterable[Obj]) -> Sequence[Delta]:
+        """Take a part of what the source has, as deltas: of what memory knows better, what it knows."""
+        for obj in page:
+            self._recall(obj)
+        places = map(place_of, page)
+        return [Delta(self.ref, None, self._objects[place]) for place in places if place in self._objects]
+
+    def recalled(self) -> None:
+        """All that the source has was taken."""
+        self._source, self._complete = None, True
+        self._decided.clear()
+        self._fetched.clear()
+
+    def _recall(self, obj: Obj) -> None:
+        place = place_of(obj)
+        if self._source is not None and place not in self._decided:
+            self._store(place, obj)
+
+    def _recall_all(self) -> None:
+        if self._source is not None and not self._complete:
+            for page in self._source.pages():
+                for obj in page:
+                    self._recall(obj)
+            self._complete = True
+
+    def _recall_some(self, index: str, value: str) -> None:
+        source = self._source
+        if source is None or self._complete or (index, value) in self._fetched:
+            return
+        for obj in source.find(index, value) if index else source.in_namespace(value):
+            self._recall(obj)
+        self._fetched.add((index, value))
+
+    def _known(self, place: Place) -> Obj | None:
+        if self._source is not None and not self._complete and place not in self._decided:
+            found = self._source.get(place)
+            self._decided.add(place)
+            if found is not None:
+                self._store(place, found)
+        return self._objects.get(place)
+
+    def _decide(self, place: Place) -> None:
+        if self._source is not None:
+            self._decided.add(place)
+
+    def entries(self, obj: Obj) -> Iterator[tuple[str, str]]:
+        """The indexes, and the values that an object is found by in them."""
+        for name, function in self._indexers.items():
+            for value in function(obj):
+                yield name, value
+
+    @property
+    def indexes(self) -> Sequence[str]:
+        return sorted(self._indexers)
+
+    def kept(self, obj: Obj) -> Obj:
+        """What is kept of an object."""
+        return self._keep(obj)
+
     def __len__(self) -> int:
+        self._recall_all()
         return len(self._objects)
 
     def get(self, namespace: str, name: str) -> Obj | None:
-        return self._objects.get((namespace, name))
+        return self._known((namespace, name))
 
     def list(self, namespace: str | None = None, selector: LabelSelector | None = None) -> Iterator[Obj]:
+        if namespace is None:
+            self._recall_all()
+        else:
+            self._recall_some("", namespace)
         places = self._objects if namespace is None else self._namespaces.get(namespace, {})
         for place in list(places):
             obj = self._objects[place]
@@ -103,10 +195,12 @@ class Informer:
             self._index(name, function, place, obj)
 
     def by_index(self, name: str, value: str) -> Sequence[Obj]:
+        self._recall_some(name, value)
         return [self._objects[place] for place in self._indexes[name].get(value, ())]
 
     def replace(self, items: Iterable[Obj], rv: int) -> Sequence[Delta]:
         """Take a snapshot: everything that it holds or no longer holds, as deltas."""
+        self.recalled()  # what was not taken of the source is all in the snapshot, or gone
         fresh = {place_of(obj): self._keep(obj) for obj in items}
         deltas: list[Delta] = []
         for place in [p for p in self._objects if p not in fresh]:
@@ -129,7 +223,7 @@ class Informer:
     def apply(self, change_type: str, obj: Obj) -> Delta:
         """A change from the stream. What is known already gives a delta too: its keys are to be looked at again."""
         place, version, obj = place_of(obj), version_of(obj), self._keep(obj)
-        known = self._objects.get(place)
+        known = self._known(place)
         before, self.rv = self.rv, max(self.rv, version)
         if known is None and version <= max(before, self._removed.get(place, 0)):
             return Delta(self.ref, self._seen(place, version) or obj, None)
@@ -157,7 +251,7 @@ class Informer:
     def learn(self, obj: Obj) -> None:
         """The answer of a write of one's own: known at once, its delta comes with its change."""
         place, version = place_of(obj), version_of(obj)
-        known = self._objects.get(place)
+        known = self._known(place)
         if version <= (version_of(known) if known else max(self.rv, self._removed.get(place, 0))):
             return
         self._unseen.setdefault(place, known)
@@ -171,7 +265,7 @@ class Informer:
             self.learn(answer)
             return
         place, version = place_of(answer), version_of(answer)
-        known = self._objects.get(place)
+        known = self._known(place)
         if known is None or version_of(known) > version:
             return
         self._unseen.setdefault(place, known)
@@ -182,6 +276,7 @@ class Informer:
     def _store(self, place: Place, obj: Obj) -> None:
         self._drop_indexes(place)
         self._removed.pop(place, None)
+        self._decide(place)
         self._objects[place] = obj
         self._namespaces.setdefault(place[0], {})[place] = None
         for name, function in self._indexers.items():
@@ -189,6 +284,7 @@ class Informer:
 
     def _remove(self, place: Place) -> None:
         self._drop_indexes(place)
+        self._decide(place)
         self._objects.pop(place, None)
         held = self._namespaces.get(place[0], {})
         held.pop(place, None)

@@ -9,25 +9,34 @@ Delivery contract of a controller
      tried on from memory, so that one poisoned object does not hold the cursor for ever. A crash then forgets that
      key until the background check comes to it. A try that the API server did not answer does not count.
 
-Start: find the cursor → LIST each resource at its resourceVersion → follow the changes behind the cursor. With a cursor
-of before, what was not finished comes first, and everything else is checked slowly in the background. Without one (new,
-passed by retention, or put there by a start that did not finish), everything is dirty at once, and nothing is
-acknowledged before all of that is done.
+Start: find the cursor → know the objects → follow the changes behind the cursor. With a cursor of before, what was not
+finished comes first, and everything else is checked slowly in the background. Without one (new, passed by retention, or
+put there by a start that did not finish), everything is dirty at once, and nothing is acknowledged before that is done.
+
+The objects are known by a LIST of each resource, or, with a `state_file`, by what an earlier life kept (`memory`): then
+the start costs what was missed, however much there is. Informers answer from the file what is not in memory yet, and so
+are complete from the first key on. What has an index of its own is told of all objects in the background and asks
+`recall` until then, or has `whole_view` set and is told of all of them before the first change.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import structlog
 
 from agents.client.cause import Cause, because
+from agents.client.controller import Controller, Key, Route, Work, in_turn
 from agents.client.informer import Delta, Informer
+from agents.client.kept import KeptLost, KeptState
 from agents.client.ledger import Ledger, Ticket
-from agents.client.outcome import Done, Failed, GiveUp, Outcome, Result, RetryAfter, of_error
+from agents.client.memory import Memory
+from agents.client.outcome import Done, Failed, GiveUp, Result, RetryAfter, of_error
+from agents.client.rejoin import Tail, rejoin
 from agents.client.resources import ResourceRef
 from agents.client.rest import ApiUnavailable, RestClient
 from agents.client.watching import Watching
@@ -47,52 +56,35 @@ Obj = dict[str, Any]
 HELD_TRIES = 15
 ACK_EVERY_SECONDS = 0.005
 BACKGROUND_KEYS_PER_SECOND = 100.0
+PAGE_SECONDS = 0.1
+"""Between two pages of what was kept: they are read beside the work that waits."""
 RESTART_SECONDS = 0.2
 LONGEST_RESTART_SECONDS = 5.0
 
 __all__ = ["Agent", "Controller", "Delta", "Key"]
 
 
-class Key(NamedTuple):
-    """What a controller reconciles. Cluster-scoped objects have no namespace."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}" if self.namespace else self.name
-
-
-class Controller(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def watches(self) -> Mapping[ResourceRef, Callable[[Delta], Iterable[Key]]]:
-        """Which keys a change of a resource makes dirty. Pure but for the controller's own indexes; never slow."""
-        ...
-
-    async def reconcile(self, key: Key) -> Outcome: ...
-
-
-Work = tuple[int, Key]
-"""A controller's number and a key of it."""
-
-
-Route = tuple[int, Callable[[Delta], Iterable[Key]]]
-"""Which keys of a controller a delta makes dirty."""
-
-
 class Agent:
     """Declare informers and controllers, then `run`. `rest` and `connection` are the caller's to open and close."""
 
-    def __init__(self, *, name: str, rest: RestClient, connection: Connection, workers: int = 8) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        rest: RestClient,
+        connection: Connection,
+        workers: int = 8,
+        state_file: Path | None = None,
+        whole_view: bool = False,
+    ) -> None:
         self.name = name
         self.rest = rest
         self.reason = "starting"
         self._connection = connection
         self._workers = workers
         self._watching = Watching()
+        self._memory = Memory(state_file, self._watching)
+        self._whole_view = whole_view
         self._controllers: list[Controller] = []
         self._routes: dict[ResourceRef, list[Route]] = {}
         self._queue: WorkQueue[Work] = WorkQueue()
@@ -102,6 +94,7 @@ class Agent:
         self._subscriber: Subscriber | None = None
         self._following = False
         self._restored = False
+        self._learned = 0
 
     def informer(self, ref: ResourceRef, *, name: str = "", node: str = "", metadata_only: bool = False) -> Informer:
         """The local copy of a resource, or of the object called `name`, or of the pods bound to `node`; the same one
@@ -116,6 +109,15 @@ class Agent:
             if self._watching.find(ref.group, ref.resource) is None:
                 self.informer(ref)
             self._routes.setdefault(ref, []).append((number, function))
+
+    def index(self, name: str, function: Callable[[Obj], Iterable[str]]) -> None:
+        """What `recall` finds objects of all resources by. Before `run`."""
+        self._memory.index(name, function)
+
+    def recall(self, index: str, value: str) -> Iterator[tuple[ResourceRef, Obj]] | None:
+        """What an earlier life knew. It may have been told as a delta already, or be out of date where a later delta
+        was told. None once all of it has been told: there is no need to ask any more."""
+        return self._memory.find(index, value) if self._memory.recalling else None
 
     def restore(self, ref: ResourceRef, objects: Iterable[Obj]) -> None:
         """What an earlier life of this process knew when it acknowledged last. With it, changes are followed also while
@@ -138,9 +140,11 @@ class Agent:
         return self._ledger.floor
 
     async def run(self) -> None:
-        """Work until cancelled. Outages are waited out."""
+        """Work until cancelled. Outages are waited out. Raises KeptLost, in a group."""
+        self._memory.open()
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._memory.run(), name=f"{self.name}-memory")
                 group.create_task(self._acknowledge(), name=f"{self.name}-acknowledge")
                 for number in range(self._workers):
                     group.create_task(self._work(), name=f"{self.name}-worker-{number}")
@@ -171,14 +175,20 @@ class Agent:
         await self._connection.wait_connected()
         subscriber = Subscriber(self._connection, name=consumer_name(self.name), filters=self.selection().filters())
         found = await subscriber.ensure()
+        fresh = start_fresh or found.created or found.lost or found.untouched
+        kept = self._memory.state()
+        if kept is not None and not fresh:
+            tail = await rejoin(subscriber, kept, found.cursor)
+            if tail is not None:
+                await self._follow_from(subscriber, kept, tail, found.cursor)
+                return
         try:
             initial, snapshot_rv = await self._snapshot()
         except ApiUnavailable:
-            if not self._restored or start_fresh or found.created or found.lost or found.untouched:
+            if not self._restored or fresh:
                 raise
             await self._follow_blind(subscriber, found.cursor)
             return
-        fresh = start_fresh or found.created or found.lost or found.untouched
         if fresh:
             await subscriber.begin(snapshot_rv)
             self._ledger = Ledger(snapshot_rv - 1)
@@ -196,6 +206,41 @@ class Agent:
         finally:
             background.cancel()
             await asyncio.gather(background, return_exceptions=True)
+
+    async def _follow_from(self, subscriber: Subscriber, kept: KeptState, tail: Tail, cursor: int) -> None:
+        """Go on behind what was kept. What lies between it and the cursor was done, and is only learned."""
+        if cursor > self._ledger.highest:
+            self._ledger = Ledger(cursor)
+        self._memory.begin(kept)
+        self._subscriber, self._learned = subscriber, kept.rv
+        log.info("agent follows", agent=self.name, cursor=self._ledger.floor, kept=kept.rv, fresh=False)
+        works: list[Work] = []
+        if self._whole_view:
+            works = await self._told_the_rest()
+        for change in tail.heard:
+            self._hear(change)
+        background = asyncio.create_task(self._look_at_the_rest(works), name=f"{self.name}-background")
+        try:
+            self._following, self.reason = True, ""
+            async with contextlib.aclosing(tail.changes):
+                async for change in tail.changes:
+                    self._hear(change)
+        finally:
+            background.cancel()
+            await asyncio.gather(background, return_exceptions=True)
+
+    async def _look_at_the_rest(self, works: Sequence[Work]) -> None:
+        await self._enqueue(works or await self._told_the_rest(), fresh=False)
+
+    async def _told_the_rest(self) -> list[Work]:
+        """The keys of everything that was kept. Where a whole view is needed nobody acts meanwhile, and nobody waits
+        for it longer than reading takes."""
+        works: dict[Work, None] = {}
+        async for deltas in self._memory.rest():
+            for delta in deltas:
+                works.update(dict.fromkeys(self._works(delta)))
+            await asyncio.sleep(0 if self._whole_view else PAGE_SECONDS)
+        return list(works)
 
     async def _follow_blind(self, subscriber: Subscriber, cursor: int) -> None:
         """Nobody can be asked for a snapshot, but what was known at the cursor is known still, and the broker has what
@@ -245,10 +290,11 @@ class Agent:
         works: dict[Work, None] = {}
         for delta in deltas:
             works.update(dict.fromkeys(self._works(delta)))
+        self._memory.replace(rv)
         return list(works), rv
 
     async def _enqueue(self, works: Sequence[Work], *, fresh: bool) -> None:
-        for work in _in_turn(works):
+        for work in in_turn(works):
             if not fresh:
                 await asyncio.sleep(1 / BACKGROUND_KEYS_PER_SECOND)
                 while len(self._queue) > self._workers:
@@ -260,6 +306,8 @@ class Agent:
         for number, function in self._routes.get(delta.ref, ()):
             try:
                 works += [(number, key) for key in function(delta)]
+            except KeptLost:
+                raise
             except Exception:  # a bug about one object must not end the agent: it would meet the same change again
                 log.exception(
                     "cannot tell which keys an object concerns",
@@ -279,16 +327,22 @@ class Agent:
             self._ledger.begin(change.rv, works, cause)
             for work in works:
                 self._queue.add(work)
+        elif change.rv > self._learned:
+            self._learn(change)  # an earlier life has done it, and could not keep it any more
         self._ack_due.set()
 
     def _learn(self, change: Change) -> list[Work]:
+        self._learned = max(self._learned, change.rv)
         try:
             place = subjects.parse(change.subject)
             informer = self._watching.find(place.group, place.resource)
-            return self._works(informer.apply(change.type, change.object())) if informer is not None else []
+            obj = change.object() if informer is not None else None
+            works = self._works(informer.apply(change.type, obj)) if informer is not None and obj is not None else []
         except (ValueError, KeyError):
             log.exception("a message of the stream is not a change", agent=self.name, subject=change.subject)
             return []
+        self._memory.hear(change, informer, obj)
+        return works
 
     async def _acknowledge(self) -> None:
         """One acknowledgement for all that was finished within a few milliseconds."""
@@ -317,6 +371,8 @@ class Agent:
             return await self._controllers[number].reconcile(key)
         except StatusError as err:
             return of_error(err)
+        except KeptLost:
+            raise
         except Exception as err:  # a bug in one key's handling must not end the agent; it is logged and tried again
             log.exception("reconcile failed", agent=self.name, controller=self._controllers[number].name, key=str(key))
             return of_error(err)
@@ -358,13 +414,3 @@ class Agent:
             self._ledger.hold(work, tickets)
         if not outage and tries in (3, HELD_TRIES):
             log.warning("keeps failing", why=why, failures=tries, **fields)
-
-
-def _in_turn(works: Iterable[Work]) -> list[Work]:
-    """One key of each controller after the other, so that none waits for all keys of the others."""
-    counts: dict[int, int] = {}
-    turns: list[tuple[int, int, Work]] = []
-    for place, work in enumerate(works):
-        turn = counts[work[0]] = counts.get(work[0], 0) + 1
-        turns.append((turn, place, work))
-    return [work for _, _, work in sorted(turns, key=lambda t: t[:2])]

@@ -52,6 +52,22 @@ class Watching:
         found = self._watched.get((group, resource))
         return found.informer if found is not None else None
 
+    @property
+    def informers(self) -> Sequence[Informer]:
+        return [watched.informer for watched in self._watched.values()]
+
+    def keeps_whole(self, ref: ResourceRef) -> bool:
+        """Its objects are in memory, and not their metadata alone."""
+        found = self._watched.get((ref.group, ref.resource))
+        return found is not None and not found.metadata_only
+
+    def described(self) -> dict[str, list[object]]:
+        """What is watched, how much of it is kept, and what it is found by."""
+        return {
+            f"{w.informer.ref.group}/{w.informer.ref.resource}": [w.name, w.node, w.metadata_only, *w.informer.indexes]
+            for w in self._watched.values()
+        }
+
     def selection(self) -> Selection:
         watched = list(self._watched.values())
         if len(watched) > MANY_FILTERS:

@@ -26,6 +26,13 @@ log = structlog.get_logger(__name__)
 Obj = dict[str, Any]
 
 UNRESOLVED_SECONDS = 30.0
+KIN = "kin"
+
+
+def kin(obj: Obj) -> Iterable[str]:
+    """Index function: an object is found by its own uid and by those of its owners."""
+    meta = obj["metadata"]
+    return {meta["uid"], *(owner["uid"] for owner in meta.get("ownerReferences", ()))}
 
 
 class GarbageController:
@@ -35,12 +42,20 @@ class GarbageController:
         self._rest = agent.rest
         self._refs = {(ref.group, ref.kind): ref for ref in refs}
         self._informers = {ref: agent.informer(ref, metadata_only=True) for ref in refs}
-        self._graph = graphs.Graph()
+        self._agent = agent
+        self._graph = graphs.Graph(kin=self._kin)
+        agent.index(KIN, kin)
         self._recorder = recorder.named("garbage-collector-controller")
 
     @property
     def watches(self) -> Mapping[ResourceRef, Any]:
         return dict.fromkeys(self._informers, self._learn)
+
+    def _kin(self, uid: str) -> Iterable[graphs.Node] | None:
+        found = self._agent.recall(KIN, uid)
+        if found is None:
+            return None
+        return [graphs.node_of(ref.api_version, ref.kind, obj) for ref, obj in found if ref in self._informers]
 
     def _learn(self, delta: Delta) -> Iterable[Key]:
         """A name may be used again: then the object before and the one after are two."""
@@ -53,7 +68,7 @@ class GarbageController:
         return [Key("", uid) for uid in dict.fromkeys(touched)]
 
     async def reconcile(self, key: Key) -> Outcome:
-        node = self._graph.nodes.get(key.name)
+        node = self._graph.node(key.name)
         if node is None or not graphs.judge(self._graph, node):
             return Done()
         current = await self._current(node)
@@ -91,7 +106,7 @@ class GarbageController:
         if found is not None and found["metadata"]["uid"] == reference["uid"]:
             return
         self._graph.note_absent(reference, namespace)
-        if reference["uid"] in self._graph.nodes:
+        if self._graph.node(reference["uid"]) is not None:
             self._warn(dependent, reference)
 
     def _warn(self, dependent: graphs.Node, reference: graphs.Reference) -> None:

@@ -10,7 +10,7 @@ Upstream: pkg/controller/garbagecollector.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -81,21 +81,56 @@ class _Recent:
 class Graph:
     nodes: dict[str, Node] = field(default_factory=dict)
     dependents: dict[str, set[str]] = field(default_factory=dict)
+    kin: Callable[[str], Iterable[Node] | None] | None = None
+    """What an earlier life knew of the object with a uid and of its dependents; it is asked before the graph is. None,
+    and what answers None: everything is in the graph."""
+    _decided: set[str] = field(default_factory=set)
+    """While kin are asked for: of these objects the graph knows better."""
+    _met: set[str] = field(default_factory=set)
     _gone: _Recent = field(default_factory=_Recent)
     _absent: _Recent = field(default_factory=_Recent)
 
-    def put(self, node: Node) -> list[str]:
-        """Learn an object. Returns the uids whose fate may have changed."""
-        old = self.nodes.get(node.uid)
-        self._unlink(old)
+    def node(self, uid: str) -> Node | None:
+        self._meet(uid)
+        return self.nodes.get(uid)
+
+    def _meet(self, uid: str) -> None:
+        """Have the object and its dependents in the graph. Nothing is touched by that: none of it is news."""
+        if self.kin is None or uid in self._met:
+            return
+        found = self.kin(uid)
+        if found is None:
+            self.kin = None
+            self._decided.clear()
+            self._met.clear()
+            return
+        self._met.add(uid)
+        for node in found:
+            if node.uid not in self._decided:
+                self._link(node)
+
+    def _decide(self, uid: str) -> None:
+        if self.kin is not None:
+            self._decided.add(uid)
+
+    def _link(self, node: Node) -> None:
+        self._decide(node.uid)
         self.nodes[node.uid] = node
         for owner in node.owners:
             self.dependents.setdefault(owner["uid"], set()).add(node.uid)
+
+    def put(self, node: Node) -> list[str]:
+        """Learn an object. Returns the uids whose fate may have changed."""
+        old = self.node(node.uid)
+        self._unlink(old)
+        self._link(node)
         return self._touched(node, old)
 
     def remove(self, uid: str) -> list[str]:
         """An object is gone: its dependents and those who waited for it are to be looked at."""
+        self._meet(uid)
         node = self.nodes.pop(uid, None)
+        self._decide(uid)
         self._unlink(node)
         self._gone.add(uid)
         parents = self._parents(node.owners if node else ())
@@ -106,10 +141,11 @@ class Graph:
         self._absent.add(_place(reference, namespace))
 
     def dependents_of(self, uid: str) -> list[Node]:
+        self._meet(uid)
         return [self.nodes[d] for d in sorted(self.dependents.get(uid, ())) if d in self.nodes]
 
     def owner(self, reference: Reference, dependent: Node) -> Node | Literal["gone", "unknown"]:
-        node = self.nodes.get(reference["uid"])
+        node = self.node(reference["uid"])
         if node is not None and _agrees(node.identity, reference, dependent.identity.namespace):
             return node
         if node is None and reference["uid"] in self._gone:
@@ -117,7 +153,7 @@ class Graph:
         return "gone" if _place(reference, dependent.identity.namespace) in self._absent else "unknown"
 
     def _parents(self, owners: Iterable[Reference]) -> list[Node]:
-        return [self.nodes[o["uid"]] for o in owners if o["uid"] in self.nodes]
+        return [node for owner in owners if (node := self.node(owner["uid"])) is not None]
 
     def _unlink(self, node: Node | None) -> None:
         for owner in node.owners if node else ():

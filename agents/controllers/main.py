@@ -9,6 +9,7 @@ import structlog
 
 from agents.client.election import Election
 from agents.client.events import EventRecorder
+from agents.client.memory import state_file
 from agents.client.process import Links, connections, run_agent, write_health
 from agents.client.resources import ResourceRef
 from agents.client.runtime import Agent
@@ -66,7 +67,13 @@ async def serve(settings: ControllerSettings) -> None:
 async def _work(settings: ControllerSettings, links: Links, state: _State) -> None:
     discovery = Discovery(links.rest)
     deletable = await _deletable(discovery)
-    agent = state.agent = Agent(name=NAME, rest=links.rest, connection=links.bus, workers=settings.workers)
+    agent = state.agent = Agent(
+        name=NAME,
+        rest=links.rest,
+        connection=links.bus,
+        workers=settings.workers,
+        state_file=state_file(settings.state_dir, NAME),
+    )
     recorder = EventRecorder(links.rest, component=LEASE)
     for controller in build(agent, recorder, discovery, deletable, settings):
         agent.add_controller(controller)

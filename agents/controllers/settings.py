@@ -20,6 +20,9 @@ class ControllerSettings(BaseModel):
     that is started again under the same identity leads again at once. The durable cursor is shared by all of them."""
     leader_elect: bool = True
     health_file: Path | None = None
+    state_dir: Path | None = None
+    """Where what is known is kept for the next life of this process, which then starts as soon however much there is.
+    One process at a time has it. None: each start asks the API server for everything."""
     workers: int = Field(default=16, ge=1)
     """Keys that are reconciled side by side."""
     node_monitor_grace_seconds: float = Field(default=50.0, gt=0)

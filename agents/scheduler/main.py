@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from agents.client.election import Election
 from agents.client.events import EventRecorder
+from agents.client.memory import state_file
 from agents.client.process import Links, connections, run_agent, write_health
 from agents.client.resources import PODS
 from agents.client.runtime import Agent
@@ -46,7 +47,14 @@ async def serve(settings: SchedulerSettings) -> None:
 
 
 async def _work(settings: SchedulerSettings, links: Links, state: dict[str, object]) -> None:
-    agent = Agent(name=settings.subscriber, rest=links.rest, connection=links.bus, workers=WORKERS)
+    agent = Agent(
+        name=settings.subscriber,
+        rest=links.rest,
+        connection=links.bus,
+        workers=WORKERS,
+        state_file=state_file(settings.state_dir, settings.subscriber),
+        whole_view=True,
+    )
     recorder = EventRecorder(links.rest, component=COMPONENT)
     scheduler = build(settings, agent, recorder)
     links.login.join(agent.selection())

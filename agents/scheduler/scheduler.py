@@ -2,7 +2,7 @@
 
 Decisions are made one after another on one snapshot; what they cause (a binding, a condition) is sent side by side. A
 pod stays *taken* until that is done, so nothing is said twice about a pod at once, and its change is acknowledged then.
-Everything here is rebuilt from LISTs at the start: a crash loses nothing but time.
+Everything here is rebuilt at the start, from LISTs or from what the agent kept: a crash loses nothing but time.
 
 Never: a pod bound twice (the API server refuses it); a node charged with more than it has, as far as was heard.
 """

@@ -19,6 +19,9 @@ class SchedulerSettings(BaseModel):
     """The durable cursor. One process reads it at a time: two schedulers that do not stand for election need two."""
     leader_elect: bool = True
     health_file: Path | None = None
+    state_dir: Path | None = None
+    """Where what is known is kept for the next life of this process, which then need not ask the API server for all of
+    it. One process at a time has it. None: each start asks."""
     bindings: int = Field(default=48, ge=1)
     """Commands under way at once. Below the client's 64 connections, so that the lease is never left waiting."""
     initial_backoff_seconds: float = Field(default=1.0, gt=0)

@@ -193,11 +193,14 @@ async def running(
     monkeypatch: pytest.MonkeyPatch,
     *controllers: Plan,
     ask: Callable[[Agent], None] = lambda agent: None,
+    **options: Any,
 ) -> AsyncIterator[Agent]:
     """An agent's life: cancelled at the end, as a crash would end it but for the last acknowledgements."""
     monkeypatch.setattr(runtime, "Subscriber", lambda _, *, name, filters: FakeSubscriber(bus, filters))
     monkeypatch.setattr(runtime, "RESTART_SECONDS", 0.01)
-    agent = Agent(name="test", rest=FakeRest(bus), connection=FakeConnection(), workers=4)  # type: ignore[arg-type]
+    rest: Any = FakeRest(bus)
+    connection: Any = FakeConnection()
+    agent = Agent(name="test", rest=rest, connection=connection, workers=4, **options)
     for controller in controllers:
         agent.add_controller(controller)
     ask(agent)

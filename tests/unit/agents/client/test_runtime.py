@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from agents.client import runtime, watching
+from agents.client.controller import in_turn
 from agents.client.informer import Informer
 from agents.client.outcome import Failed, GiveUp, RetryAfter, of_error
 from agents.client.resources import CONFIGMAPS, EVENTS, LEASES, NODES, PODS, SECRETS
@@ -101,7 +102,7 @@ async def test_everything_else_is_checked_in_the_background_after_a_restart(monk
 async def test_the_background_check_takes_turns_between_controllers() -> None:
     key = runtime.Key("", "k")
     works = [(0, key)] * 3 + [(1, key)] * 2 + [(2, key)]
-    assert [number for number, _ in runtime._in_turn(works)] == [0, 1, 2, 0, 1, 0]
+    assert [number for number, _ in in_turn(works)] == [0, 1, 2, 0, 1, 0]
 
 
 async def test_one_key_is_never_worked_on_twice_at_once(monkeypatch: Patch) -> None:
