@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
+PLOTS := $(VENV)/.plots
 DATA_DIR ?= .backbeat
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -24,6 +25,10 @@ $(INSTALLED): pyproject.toml | $(BIN)/python
 
 $(TOOLS): pyproject.toml | $(BIN)/python
 	@$(PIP) --editable '.[dev]'
+	@touch $(INSTALLED) $@
+
+$(PLOTS): pyproject.toml | $(BIN)/python
+	@$(PIP) --editable '.[bench]'
 	@touch $(INSTALLED) $@
 
 env: $(TOOLS) ## make the environment, with the tools for development
@@ -49,8 +54,8 @@ unit: $(TOOLS) ## the tests that need no servers
 test: lint ## lint, types, import rules and all tests
 	@$(BIN)/pytest -n $(or $(WORKERS),3) --dist loadgroup tests
 
-bench: $(INSTALLED) ## the benchmarks; prints tables (ARGS='--pods 1000' for flags)
-	@$(BIN)/python -m benchmarks.pods $(ARGS)
+bench: $(PLOTS) ## the benchmarks, beside the last results (ONLY=fanout for one, ARGS='--help' for its flags)
+	@$(BIN)/python -m benchmarks.all $(if $(ONLY),--only=$(ONLY)) $(ARGS)
 
 soak: $(TOOLS) ## random faults under load, everything judged (SECONDS=600 SEED=7 repeats one)
 	@$(BIN)/python -m tests.soak --seconds $(or $(SECONDS),120) $(if $(SEED),--seed $(SEED))

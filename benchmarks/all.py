@@ -2,7 +2,7 @@
 
 Each is a process of its own, and says at its top what it measures. `benchmarks/results/` gets a JSON file for each, all
 tables (`tables.md`), plots as PNG and one page with everything (`index.html`). What stood there before is compared
-with: a figure is called better or worse when it moved by more than the noise of its kind (`benchmarks/common/compare.py`).
+with: a figure is better or worse when it moved by more than the noise of its kind (`benchmarks/common/compare.py`).
 kube-apiserver's figures beside ours were measured once and earlier, on the same kind of machine; no run measures them.
 """
 

@@ -1,4 +1,4 @@
-"""All results of one run as a folder for people: tables as Markdown, plots as PNG, and one page that holds everything."""
+"""Results as a folder for people: tables as Markdown, plots as PNG, and one page that holds everything."""
 
 from __future__ import annotations
 

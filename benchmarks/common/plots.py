@@ -18,7 +18,7 @@ _INK = "#010203"
 """What stands for the colour of the page's text in an SVG."""
 _REFERENCE = "#d9822b"
 _COLOURS = ("#3b82f6", "#22a06b", "#a855f7", "#8a8f98", "#ef4444")
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "text.color": _INK,
@@ -133,4 +133,4 @@ def _ticks_of_kubernetes(axes: Any, benchmark: str, rows: list[str], figure: str
     ]
     if found:
         axes.plot(*zip(*found, strict=True), marker="D", linestyle="none", color=_REFERENCE, label=NAME)
-        axes.legend(loc="lower right")
+        axes.figure.legend(loc="outside lower right")
