@@ -7,6 +7,7 @@ text, so they can be read in light and dark.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from benchmarks.common.reference import KUBERNETES, NAME
 
 _INK = "#010203"
 """What stands for the colour of the page's text in an SVG."""
+_UNREFERENCED = re.compile(r'<metadata>.*?</metadata>| id="[a-z0-9.]+_\d+"', re.DOTALL)
+"""Would stand in the page once for each plot."""
 _REFERENCE = "#d9822b"
 _COLOURS = ("#3b82f6", "#22a06b", "#a855f7", "#8a8f98", "#ef4444")
 _STYLE: dict[Any, Any] = {
@@ -58,7 +61,7 @@ def draw(results: Mapping[str, Results], folder: Path) -> dict[str, str]:
 
 
 def _inline(svg: str) -> str:
-    return svg[svg.index("<svg") :].replace(_INK, "currentColor")
+    return _UNREFERENCED.sub("", svg[svg.index("<svg") :]).replace(_INK, "currentColor")
 
 
 def _plots(results: Mapping[str, Results]) -> Iterator[tuple[str, Draw, Results]]:
@@ -77,14 +80,14 @@ def _fanout_cpu(axes: Any, told: Results) -> None:
     _lines(axes, told, "deliveries_per_cpu_second", burst=True)
     _mark_kubernetes(axes, "HTTP watch, 1000 watchers, burst", "deliveries_per_cpu_second", 1000)
     axes.set(title="Deliveries per server CPU second, as fast as they come", xlabel="watchers", ylabel="deliveries")
-    axes.legend()
+    axes.figure.legend(loc="outside lower center", ncols=3)
 
 
 def _fanout_latency(axes: Any, told: Results) -> None:
     _lines(axes, told, "p99_ms", burst=False)
     _mark_kubernetes(axes, "HTTP watch, 100 watchers, 100/s", "p99_ms", 100)
     axes.set(title="p99 from request to receipt, at a fixed rate", xlabel="watchers", ylabel="ms")
-    axes.legend()
+    axes.figure.legend(loc="outside lower center", ncols=3)
 
 
 def _lines(axes: Any, told: Results, figure: str, *, burst: bool) -> None:
