@@ -37,6 +37,12 @@ def up(
         ),
     ] = DEFAULT_PORT,
     nodes: Annotated[int, typer.Option(min=0, max=10_000, help="How many nodes.")] = DEFAULT_NODES,
+    api_servers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=64, help="API server processes on the one port, each on a core of its own; for many writers."
+        ),
+    ] = 1,
     runtime: Annotated[
         str,
         typer.Option(
@@ -82,6 +88,7 @@ def up(
         data_dir=data_dir,
         port=port,
         nodes=nodes,
+        api_servers=api_servers,
         runtime=runtime,
         redis_url=redis,
         nats_url=nats,

@@ -19,6 +19,8 @@ class UpOptions:
     port: int = DEFAULT_PORT
     """0: the free one that this data-dir had before, or a new one."""
     nodes: int = DEFAULT_NODES
+    api_servers: int = 1
+    """Processes that accept from the one port side by side."""
     runtime: str = "process"
     redis_url: str = field(default="", repr=False)
     """Empty: the embedded one."""

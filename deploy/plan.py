@@ -51,14 +51,21 @@ class Servers:
     """Empty: agents ask the API server, which tells them and signs their credentials."""
     port: int
     listener: int = -1
-    """The descriptor of the API server's open port: the supervisor keeps it open, so that clients wait and are not
-    refused while an API server that died is started again."""
+    """The descriptor of the API servers' open port: the supervisor keeps it open, so that clients wait and are not
+    refused while an API server that died is started again. All accept from this one socket, so a connection goes to one
+    that lives; of sockets of their own (SO_REUSEPORT), a dead one's would take its share of the clients and let them
+    wait until it is back."""
+    api_servers: int = 1
     listeners_seed: Path | None = None
     """None: the user's own NATS, and credentials for it are the user's business."""
 
 
 def node_names(count: int) -> tuple[str, ...]:
     return tuple(f"node-{number}" for number in range(1, count + 1))
+
+
+def api_server_names(count: int) -> tuple[str, ...]:
+    return ("apiserver", *(f"apiserver-{number}" for number in range(2, count + 1)))
 
 
 def program(name: str, tier: Tier, command: Sequence[str], probe: Probe, *, supervisor: int) -> Spec:
@@ -84,9 +91,12 @@ def control_plane(data: DataDir, servers: Servers, *, id_: str, supervisor: int)
     if servers.listener >= 0:
         apiserver["LISTEN_FD"] = str(servers.listener)
         inherits = (servers.listener,)
-    server = _part(data, "apiserver", "apiserver", Tier.API, apiserver, supervisor=supervisor)
+    serving = [
+        _part(data, name, "apiserver", Tier.API, apiserver, supervisor=supervisor)
+        for name in api_server_names(servers.api_servers)
+    ]
     return [
-        replace(server, inherits=inherits),
+        *(replace(server, inherits=inherits) for server in serving),
         *(
             _part(data, name, name, Tier.AGENT, _candidate(data, servers, name, id_), supervisor=supervisor)
             for name in ("scheduler", "controllers")

@@ -45,7 +45,7 @@ def prepare(data: DataDir, options: UpOptions) -> Prepared:
         listener = listening(port)
     except OSError as err:
         raise UserError(f"cannot listen on port {port} of {HOST}: {err.strerror}; name another with --port") from err
-    servers = replace(servers, listener=listener.fileno())
+    servers = replace(servers, listener=listener.fileno(), api_servers=options.api_servers)
     question = _credentials(data, options, f"https://{HOST}:{port}")
     specs += control_plane(data, servers, id_=kept.id, supervisor=supervisor)
     if options.nodes:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from deploy.child import inherited
@@ -26,6 +27,15 @@ def test_every_part_is_there_and_each_node_has_its_own_kubelet() -> None:
         "apiserver", "scheduler", "controllers", "kubelet-node-1", "kubelet-node-2", "kubelet-node-3",
     ]  # fmt: skip
     assert {part for part, _ in _all().values()} == set(PARTS)
+
+
+def test_api_servers_have_names_and_health_files_of_their_own_and_share_one_open_port() -> None:
+    several = replace(SERVERS, listener=9, api_servers=3)
+    serving = [one for one in control_plane(DATA, several, id_="abc", supervisor=7) if one.tier is Tier.API]
+    assert [one.name for one in serving] == ["apiserver", "apiserver-2", "apiserver-3"]
+    assert len({one.probe.file for one in serving}) == 3
+    assert {one.inherits for one in serving} == {(9,)}
+    assert {one.environment["BACKBEAT_LISTEN_FD"] for one in serving} == {"9"}
 
 
 def test_simulated_nodes_share_one_process() -> None:
