@@ -31,7 +31,7 @@ class Clients:
         self._address = urlsplit(config["clusters"][0]["cluster"]["server"])
         self._tls = ssl.create_default_context(cafile=str(plane.data_dir / "pki" / "ca.crt"))
         self._headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
-        self._pids = {p["name"]: p["pid"] for p in plane.status()["processes"] if p["name"] in SERVERS}
+        self._pids: dict[str, int] = {p["name"]: p["pid"] for p in plane.status()["processes"] if p["name"] in SERVERS}
         self._opened: list[http.client.HTTPSConnection] = []
 
     def of_each(self) -> dict[str, http.client.HTTPSConnection]:
@@ -52,7 +52,7 @@ class Clients:
         return connection
 
     def _server_of(self, connection: http.client.HTTPSConnection) -> str:
-        ours = connection.sock.getsockname()[1]
+        ours: int = connection.sock.getsockname()[1]
         for name, pid in self._pids.items():
             if any(one.raddr and one.raddr.port == ours for one in psutil.Process(pid).net_connections("tcp")):
                 return name
