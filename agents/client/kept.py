@@ -144,16 +144,16 @@ class Kept:
 
     def get(self, resource: str, place: Place) -> Obj | None:
         sql = "SELECT json FROM objects WHERE resource = ? AND namespace = ? AND name = ?"
-        return next((orjson.loads(raw) for (raw,) in self._read(sql, resource, *place)), None)
+        return next((self._parsed(raw) for (raw,) in self._read(sql, resource, *place)), None)
 
     def in_namespace(self, resource: str, namespace: str) -> list[Obj]:
         sql = "SELECT json FROM objects WHERE resource = ? AND namespace = ?"
-        return [orjson.loads(raw) for (raw,) in self._read(sql, resource, namespace)]
+        return [self._parsed(raw) for (raw,) in self._read(sql, resource, namespace)]
 
     def find(self, entry: Entry) -> list[tuple[str, Obj]]:
         """Resources and objects."""
         sql = "SELECT resource, json FROM entries JOIN objects USING (id) WHERE found_by = ? AND value = ?"
-        return [(resource, orjson.loads(raw)) for resource, raw in self._read(sql, *entry)]
+        return [(resource, self._parsed(raw)) for resource, raw in self._read(sql, *entry)]
 
     def pages(self, resource: str) -> Iterator[Sequence[Obj]]:
         """Everything, a page at a time."""
@@ -161,7 +161,7 @@ class Kept:
         sql = "SELECT id, json FROM objects WHERE resource = ? AND id > ? ORDER BY id LIMIT ?"
         while rows := self._read(sql, resource, last, PAGE):
             last = rows[-1][0]
-            yield [orjson.loads(raw) for _, raw in rows]
+            yield [self._parsed(raw) for _, raw in rows]
 
     def _read(self, sql: str, *values: object) -> list[Any]:
         """Raises KeptLost."""
@@ -173,6 +173,15 @@ class Kept:
         except sqlite3.Error as err:
             self._remove()
             raise KeptLost(f"{self._path}: {err}") from err
+
+    def _parsed(self, raw: bytes) -> Obj:
+        """Raises KeptLost: a damaged row must not pass for an object that nobody knows."""
+        try:
+            obj: Obj = orjson.loads(raw)
+        except orjson.JSONDecodeError as err:
+            self._remove()
+            raise KeptLost(f"{self._path} is damaged: {err}") from err
+        return obj
 
     # Writing
 

@@ -99,3 +99,14 @@ def test_the_benchmark_of_reads_gets_every_object_in_each_list(tmp_path: Path) -
         "list 1,100 in pages of 500": (3, 1100),
     }
     assert results["cold start"]["objects"] == 1100
+
+
+def test_after_a_restart_the_missed_changes_are_caught_up_with_and_nothing_is_listed(tmp_path: Path) -> None:
+    results = _results("restart", "--pods=60,120", "--missed=10", folder=tmp_path)
+
+    assert {row: (one["process"], one["lists"]) for row, one in results.items()} == {
+        "controllers, 60 pods": ("controllers", 0),
+        "scheduler, 60 pods": ("scheduler", 0),
+        "controllers, 120 pods": ("controllers", 0),
+        "scheduler, 120 pods": ("scheduler", 0),
+    }

@@ -91,7 +91,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 
 def _apply(plane: ControlPlane, manifest: str, name: str) -> None:
     plane.kubectl("delete", "subscription", name, "--ignore-not-found")
-    plane.kubectl("apply", "-f", str(EXAMPLES / manifest))
+    applied = plane.kubectl("apply", "-f", str(EXAMPLES / manifest))
+    assert f"/{name} created" in applied.out
     plane.kubectl("wait", "--for=condition=Ready", f"subscription/{name}", "--timeout=60s")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -167,6 +168,17 @@ async def test_a_copy_that_cannot_be_read_any_more_is_told_and_removed(kept: Kep
     with sqlite3.connect(path) as other:
         other.execute("DROP TABLE objects")
     with pytest.raises(KeptLost):
+        kept.get(PODS, ("a", "p1"))
+    assert not there(path)
+
+
+async def test_a_damaged_row_does_not_pass_for_an_object_that_is_not_there(kept: Kept, path: Path) -> None:
+    kept.note(kept_object("p1"), state(1))
+    await kept.flush()
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("UPDATE objects SET json = substr(json, 2)")
+        other.commit()
+    with pytest.raises(KeptLost, match="damaged"):
         kept.get(PODS, ("a", "p1"))
     assert not there(path)
 
