@@ -72,26 +72,27 @@ class Patient:
         self._texts: list[str] = []
         self._waiting: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="output", daemon=True)
-        self.is_out = True
+        self._written: asyncio.Future[None] | None = None
         self.output = Output(live=True) if sys.stdout.isatty() else Output(sink=self._texts.append)
 
     async def flush(self) -> None:
-        """Raises OSError where the reader is gone. When it is cancelled, `is_out` says whether all was written."""
+        """Raises OSError where the reader is gone. When it is cancelled, `is_out` tells whether all was written."""
         text = "".join(self._texts)
         self._texts.clear()
-        self.is_out = not text
         if not text:
             await asyncio.sleep(0)
             return
         if self._thread.ident is None:
             self._thread.start()
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.put((text.encode(), done))
-        try:
-            await asyncio.shield(done)
-        finally:
-            await asyncio.wait({done}, timeout=LAST_WRITE_SECONDS)
-            self.is_out = done.done() and done.exception() is None
+        self._written = written = asyncio.get_running_loop().create_future()
+        self._waiting.put((text.encode(), written))
+        await asyncio.shield(written)
+
+    async def is_out(self) -> bool:
+        """All that was to be flushed was written. Waits a moment for what is being written."""
+        if self._written is not None and not self._written.done():
+            await asyncio.wait({self._written}, timeout=LAST_WRITE_SECONDS)
+        return self._written is None or (self._written.done() and self._written.exception() is None)
 
     def _work(self) -> None:
         descriptor = sys.stdout.fileno()

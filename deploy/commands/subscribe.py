@@ -75,6 +75,7 @@ async def subscribe(plane: Plane, options: SubscribeOptions) -> None:
             ) from err
         finally:
             with contextlib.suppress(BusError):  # what was not acknowledged comes again
+                await tail.finish()
                 await connection.flush(timeout_seconds=FLUSH_SECONDS)
 
 
@@ -158,7 +159,7 @@ class Tail:
         self._labels = subscription.labels
         self._out = Patient()
         self._rows = Rows(self._out.output, json=json)
-        self._shown = 0
+        self._shown = self._flushing = 0
         self._subscriber = Subscriber(connection, name=subscription.consumer, filters=subscription.selection.filters())
 
     async def run(self, *, begin_anew: bool) -> None:
@@ -169,11 +170,15 @@ class Tail:
         async with aclosing(self._subscriber.changes()) as changes:
             async for change in changes:
                 self._show(change)
-                try:
-                    await self._out.flush()
-                finally:
-                    if self._out.is_out:
-                        await self._subscriber.acknowledge(change.rv)
+                self._flushing = change.rv
+                await self._out.flush()
+                await self._subscriber.acknowledge(change.rv)
+
+    async def finish(self) -> None:
+        """`run` was cancelled, most often while a change was being shown: it may be out, and is acknowledged then.
+        Raises BusError."""
+        if self._flushing and await self._out.is_out():
+            await self._subscriber.acknowledge(self._flushing)
 
     async def _show_what_there_is(self) -> None:
         snapshot = await Snapshot.take(self._plane.transport, self._subscription)
